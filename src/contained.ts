@@ -1,0 +1,45 @@
+import type { Emitter } from './events.js';
+import type { FallbackCandidate } from './ledger/ledger.js';
+import type { WorkScope } from './ledger/scope-key.js';
+import type { Settings } from './options.js';
+
+/** The fallback option as one question. A rule that throws, or answers anything but true, lends nothing. */
+export function borrowRule({ fallback }: Settings, emitter: Emitter): (candidate: FallbackCandidate, scope: WorkScope) => boolean {
+  if (fallback === 'global') return () => true;
+  if (fallback === 'none') return () => false;
+  const failed = failingOnce(emitter, 'fallback');
+  return (candidate, scope) => {
+    try {
+      return fallback(candidate, scope.parts) === true;
+    } catch (error) {
+      failed(error);
+      return false;
+    }
+  };
+}
+
+/** The alias rule. One that throws, or gives no name, leaves the provider as it is. */
+export function providerRule({ canonicalProvider }: Settings, emitter: Emitter): ((provider: string) => string) | undefined {
+  if (canonicalProvider === undefined) return undefined;
+  const failed = failingOnce(emitter, 'canonicalProvider');
+  return (provider) => {
+    try {
+      const canonical = canonicalProvider(provider);
+      if (typeof canonical === 'string' && canonical !== '') return canonical;
+      throw new TypeError('canonicalProvider: must return the name of a provider');
+    } catch (error) {
+      failed(error);
+      return provider;
+    }
+  };
+}
+
+/** These rules are asked whenever anybody asks anything: their failure is told once, and counted once. */
+function failingOnce(emitter: Emitter, origin: 'fallback' | 'canonicalProvider'): (error: unknown) => void {
+  let told = false;
+  return (error) => {
+    if (told) return;
+    told = true;
+    emitter.contain(origin, error);
+  };
+}

@@ -1,0 +1,77 @@
+import type { Credential } from './credential.js';
+
+/** What a scrubbed copy keeps of an error. */
+export interface ErrorCopy extends Error {
+  readonly code?: string | number;
+  readonly status?: number;
+}
+
+/** Shorter values have no base64 form that could be told from ordinary text. */
+const SHORTEST_BASE64 = 6;
+
+/**
+ * Replaces every form of the credential's value (plain, JSON-escaped, URL-encoded, base64 at any alignment, base64url)
+ * in a text by its scheme and fingerprint.
+ */
+export function redact(text: string, credential: Credential): string {
+  let redacted = text;
+  for (const form of formsOf(credential.reveal())) redacted = redacted.replaceAll(form, credential.toString());
+  return redacted;
+}
+
+/**
+ * A copy of a thrown value that is safe to log: name, message, code, status and stack, with the credential's value
+ * replaced. Everything else is left behind, because real clients keep the whole request, headers included, on their errors.
+ */
+export function redactedCopy(thrown: unknown, credential: Credential): ErrorCopy {
+  const source = (typeof thrown === 'object' && thrown !== null ? thrown : { message: String(thrown) }) as Record<string, unknown>;
+  const clean = (value: unknown): string | undefined => (typeof value === 'string' ? redact(value, credential) : undefined);
+
+  const copy = new Error(clean(read(source, 'message')) ?? '') as Error & { code?: string | number; status?: number };
+  const name = clean(read(source, 'name'));
+  if (name !== undefined) define(copy, 'name', name);
+  const stack = clean(read(source, 'stack'));
+  define(copy, 'stack', stack ?? `${copy.name}: ${copy.message}`);
+  const code = read(source, 'code');
+  if (typeof code === 'string') copy.code = redact(code, credential);
+  else if (typeof code === 'number') copy.code = code;
+  const status = read(source, 'status') ?? read(source, 'statusCode');
+  if (typeof status === 'number') copy.status = status;
+  return copy;
+}
+
+function read(source: Record<string, unknown>, name: string): unknown {
+  try {
+    return source[name];
+  } catch {
+    return undefined;
+  }
+}
+
+function define(target: Error, name: 'name' | 'stack', value: string): void {
+  Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
+}
+
+function formsOf(value: string): string[] {
+  const forms = [value, JSON.stringify(value).slice(1, -1)];
+  for (const encoded of [encodeURIComponent(value), new URLSearchParams([['', value]]).toString().slice(1)]) {
+    // Percent-encoding is valid with lower-case digits too (RFC 3986, section 2.1).
+    forms.push(encoded, encoded.replace(/%[0-9A-F]{2}/g, (octet) => octet.toLowerCase()));
+  }
+  if (value.length >= SHORTEST_BASE64) forms.push(...base64FormsOf(value));
+  // Longest first, so that no form is cut in two by a shorter one that it contains.
+  return [...new Set(forms)].sort((a, b) => b.length - a.length);
+}
+
+/** Base64 encodes three bytes at a time, so a value inside a longer text has three forms, one for each offset. */
+function base64FormsOf(value: string): string[] {
+  const forms: string[] = [];
+  for (const offset of [0, 1, 2]) {
+    const bytes = Buffer.from('\0'.repeat(offset) + value);
+    const whole = Math.floor((bytes.length * 8) / 6);
+    // The first characters mix in the bytes before the value, the last partial one the bytes after it.
+    const core = bytes.toString('base64').slice(Math.ceil((offset * 8) / 6), whole);
+    forms.push(core, core.replaceAll('+', '-').replaceAll('/', '_'));
+  }
+  return forms;
+}

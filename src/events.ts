@@ -1,0 +1,132 @@
+import { channel } from 'node:diagnostics_channel';
+import type { ScopeParts } from './errors.js';
+import type { Incident, IncidentEnd, Suppression } from './policy/incident.js';
+import type { Reach } from './policy/verdict.js';
+
+/** Why a scope has no credential to work with. */
+export type BlockReason = 'missing' | 'rejected' | 'held' | 'expired' | 'closed';
+
+/** Which function of the user's threw, hung or rejected. */
+export type ErrorOrigin = 'canonicalProvider' | 'classify' | 'fallback' | 'listener' | 'reporter';
+
+interface About {
+  readonly scope: ScopeParts;
+  /** Of the credential; never its value. */
+  readonly fingerprint: string;
+}
+
+/** What is told, by event name. Nothing here ever holds the value of a credential. Times are milliseconds since the epoch. */
+export interface LatchkeyEvents {
+  /** A capture or pin changed what its slot points at. */
+  captured: About & { readonly usable: boolean; readonly pinned: boolean };
+  /** A call got a 2xx or 304. */
+  accepted: About;
+  /** A call was answered by a rejection; `late` when a call sent later had an outcome already, so that it changed nothing. */
+  rejected: About & { readonly status: number | undefined; readonly reach: Reach; readonly late: boolean };
+  /** The credential is fine, this request is not allowed with it. */
+  denied: About & { readonly status: number | undefined };
+  held: About & { readonly until: number; readonly reason: string | undefined };
+  /** A run repeats its attempt, once, with another credential. */
+  retried: About & { readonly from: string };
+  /** The global credential was lent to a session that did not bring it. */
+  borrowed: About;
+  /** A scope's work met a block caused by a rejection; told once until it resumes. */
+  blocked: About & { readonly incident: string; readonly status: number | undefined };
+  /** A blocked scope can work again, or is gone (`evicted`). */
+  resumed: { readonly scope: ScopeParts; readonly incident: string; readonly end: IncidentEnd };
+  /** A run with `whenBlocked: 'skip'` was skipped. */
+  skipped: { readonly scope: ScopeParts; readonly reason: BlockReason };
+  /** A run waits for fresh auth. */
+  parked: { readonly scope: ScopeParts; readonly reason: BlockReason };
+  incident: { readonly incident: Incident };
+  recovered: { readonly incident: Incident };
+  /** A report was not sent. */
+  suppressed: { readonly incident: string; readonly why: Suppression };
+  /** A session left memory: asked for, idle for too long, or one too many. */
+  evicted: { readonly tenant: string | undefined; readonly session: string | undefined; readonly why: 'asked' | 'idle' | 'limit' };
+  /** A function of the user's failed; it was contained. */
+  error: { readonly origin: ErrorOrigin; readonly error: unknown };
+}
+
+export type LatchkeyEventName = keyof LatchkeyEvents;
+export type LatchkeyListener<Name extends LatchkeyEventName> = (event: LatchkeyEvents[Name]) => unknown;
+
+const NAMES: Readonly<Record<LatchkeyEventName, true>> = {
+  captured: true, accepted: true, rejected: true, denied: true, held: true, retried: true, borrowed: true, blocked: true, resumed: true,
+  skipped: true, parked: true, incident: true, recovered: true, suppressed: true, evicted: true, error: true,
+};
+
+/**
+ * Tells listeners and the `latchkey:NAME` channels of node:diagnostics_channel. Payloads are built only when somebody hears them.
+ * Events that a listener causes are told after the one that it is hearing.
+ */
+export class Emitter {
+  readonly #listeners = new Map<LatchkeyEventName, Set<(event: never) => unknown>>();
+  readonly #channels = new Map<LatchkeyEventName, ReturnType<typeof channel>>();
+  readonly #queue: (() => void)[] = [];
+  #telling = false;
+  /** How often a function of the user's failed. */
+  failures = 0;
+
+  constructor() {
+    for (const name of Object.keys(NAMES) as LatchkeyEventName[]) this.#channels.set(name, channel(`latchkey:${name}`));
+  }
+
+  /** @throws {TypeError} for a name that is no event, or a listener that is no function. */
+  on<Name extends LatchkeyEventName>(name: Name, listener: LatchkeyListener<Name>): () => void {
+    if (typeof name !== 'string' || !Object.hasOwn(NAMES, name)) throw new TypeError(`on: unknown event \`${String(name)}\``);
+    if (typeof listener !== 'function') throw new TypeError('on: `listener` must be a function');
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    // Wrapped, so that the same function may listen twice and each `off` removes its own.
+    const own = (event: never): unknown => listener(event);
+    listeners.add(own);
+    return () => {
+      listeners.delete(own);
+      if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name);
+    };
+  }
+
+  heard(name: LatchkeyEventName): boolean {
+    return this.#listeners.has(name) || this.#channels.get(name)?.hasSubscribers === true;
+  }
+
+  emit<Name extends LatchkeyEventName>(name: Name, build: () => LatchkeyEvents[Name]): void {
+    if (!this.heard(name)) return;
+    const event = build();
+    this.#queue.push(() => this.#tell(name, event));
+    if (this.#telling) return;
+    this.#telling = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) next();
+    } finally {
+      this.#telling = false;
+    }
+  }
+
+  /** A function of the user's failed: counted and told, never thrown. */
+  contain(origin: ErrorOrigin, error: unknown): void {
+    this.failures++;
+    this.emit('error', () => ({ origin, error }));
+  }
+
+  #tell<Name extends LatchkeyEventName>(name: Name, event: LatchkeyEvents[Name]): void {
+    // A subscriber that throws is node's to report: diagnostics_channel turns it into an uncaught exception by contract.
+    const subscribed = this.#channels.get(name);
+    if (subscribed?.hasSubscribers) subscribed.publish(event);
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        const result = (listener as (event: LatchkeyEvents[Name]) => unknown)(event);
+        if (result instanceof Promise) result.catch((error: unknown) => this.#failed(name, error));
+      } catch (error) {
+        this.#failed(name, error);
+      }
+    }
+  }
+
+  #failed(name: LatchkeyEventName, error: unknown): void {
+    // A listener to `error` that throws is only counted, or it would be told of itself for ever.
+    if (name === 'error') this.failures++;
+    else this.contain('listener', error);
+  }
+}

@@ -1,0 +1,102 @@
+import type { Credential } from '../credential/credential.js';
+import type { Verdict } from '../policy/verdict.js';
+import type { Ledger } from './ledger.js';
+import type { Pending } from './provisional.js';
+import type { WorkScope } from './scope-key.js';
+import type { SettleOutcome, Settler } from './settle.js';
+import type { Identity } from './verdicts.js';
+
+/** A client's request that presented a credential. */
+export interface Capture {
+  /** Its slot points at another credential than before. */
+  readonly changed: boolean;
+  /** The credential may be used for the scope, as far as is known. */
+  readonly usable: boolean;
+  /**
+   * Judges the credential by what came of the client's own request, at any time, repeatedly. A bare 403 changes nothing, and no
+   * incident is opened: the client sees its own failure.
+   * @throws {TypeError} for a `holdMs` that is no number of milliseconds.
+   */
+  settle(outcome: SettleOutcome): Verdict;
+  /** Installs a provisional capture, in the place that its arrival had; nothing if its session was evicted since. */
+  commit(): void;
+  /** Forgets a provisional capture. */
+  discard(): void;
+}
+
+export interface CaptureContext {
+  readonly ledger: Ledger;
+  readonly settler: Settler;
+  /** A slot points at another credential now. */
+  readonly onInstalled: (scope: WorkScope, credential: Credential, usable: boolean) => void;
+  readonly isClosed: () => boolean;
+}
+
+/** Where a capture stands: a provisional one waits, with a mark that an eviction drops. */
+type Stage =
+  | { readonly name: 'provisional'; readonly pending: Pending }
+  | { readonly name: 'installed'; readonly identity: Identity }
+  | { readonly name: 'discarded' };
+
+export class PresentedCapture implements Capture {
+  readonly #context: CaptureContext;
+  readonly #scope: WorkScope;
+  readonly #credential: Credential;
+  /** Arrival orders presentations, however late they are committed. */
+  readonly #arrived: number;
+  #stage: Stage;
+  #changed = false;
+
+  constructor(context: CaptureContext, scope: WorkScope, credential: Credential, provisional: boolean) {
+    this.#context = context;
+    this.#scope = scope;
+    this.#credential = credential;
+    this.#arrived = context.ledger.sequence.next();
+    this.#stage = provisional ? { name: 'provisional', pending: context.ledger.pending(scope) } : this.#install();
+  }
+
+  get changed(): boolean {
+    return this.#changed;
+  }
+
+  get usable(): boolean {
+    const { ledger, isClosed } = this.#context;
+    if (isClosed()) return false;
+    const identity = this.#stage.name === 'installed' ? this.#stage.identity : ledger.identity(this.#scope, this.#credential);
+    // One that was never seen is as good as its expiry hint.
+    return identity === undefined ? !ledger.isPast(this.#credential.expiresAt) : ledger.isUsable(identity, this.#scope);
+  }
+
+  settle(outcome: SettleOutcome): Verdict {
+    const identity = this.#identity();
+    if (identity === undefined) return { state: 'unproven' };
+    const { settler } = this.#context;
+    return settler.settle({ identity, credential: this.#credential, scope: this.#scope, sent: this.#arrived, presented: true, borrowed: false }, outcome);
+  }
+
+  commit(): void {
+    if (this.#stage.name !== 'provisional' || this.#context.isClosed()) return;
+    this.#stage = this.#stage.pending.dropped ? { name: 'discarded' } : this.#install();
+  }
+
+  discard(): void {
+    if (this.#stage.name === 'provisional') this.#stage = { name: 'discarded' };
+  }
+
+  #install(): Stage {
+    const { ledger, onInstalled } = this.#context;
+    const { identity, changed, usable } = ledger.present(this.#scope, this.#credential, this.#arrived);
+    this.#changed = changed;
+    if (changed) onInstalled(this.#scope, this.#credential, usable);
+    return { name: 'installed', identity };
+  }
+
+  /** What is judged. A verdict on a provisional capture is remembered; what an eviction has forgotten stays forgotten. */
+  #identity(): Identity | undefined {
+    const { ledger, isClosed } = this.#context;
+    if (this.#stage.name === 'installed') return this.#stage.identity;
+    const known = ledger.identity(this.#scope, this.#credential);
+    const dropped = isClosed() || (this.#stage.name === 'provisional' && this.#stage.pending.dropped);
+    return known ?? (dropped ? undefined : ledger.remember(this.#scope.provider, this.#credential.fingerprint));
+  }
+}

@@ -1,0 +1,88 @@
+import type { WorkScope } from './scope-key.js';
+
+/** Why scopes may be able to work again, or are gone (`evicted`), or have lost what they could borrow (`unlent`). */
+export type ChangeCause = 'captured' | 'pinned' | 'proven' | 'forgiven' | 'evicted' | 'unlent';
+
+/** What has changed in the ledger, and whose work it can concern. */
+export interface Change {
+  readonly cause: ChangeCause;
+  /** `any` where the change is one of an identity, which several tenants may hold. */
+  readonly tenant: string | undefined | typeof ANY;
+  /** `any` where a session or tenant is gone. */
+  readonly provider: string | undefined | typeof ANY;
+  /** The session whose own slot changed, where the global one did not; `any` for everybody. */
+  readonly session: string | undefined | typeof ANY;
+}
+
+export const ANY: unique symbol = Symbol('any');
+
+export type Concerned = Pick<WorkScope, 'tenant' | 'provider' | 'session'>;
+
+interface Realm<T> {
+  readonly tenant: string | undefined;
+  readonly provider: string | undefined;
+  readonly all: Set<T>;
+  readonly sessions: Map<string | undefined, Set<T>>;
+}
+
+/** Who waits under which tenant and provider, so that a change looks only at those it can concern. Iterates in the order of arrival. */
+export class Watchlist<T extends { readonly scope: Concerned }> {
+  readonly #realms = new Map<string | undefined, Map<string | undefined, Realm<T>>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(entry: T): void {
+    const { tenant, provider, session } = entry.scope;
+    let tenants = this.#realms.get(provider);
+    if (tenants === undefined) this.#realms.set(provider, (tenants = new Map()));
+    let realm = tenants.get(tenant);
+    if (realm === undefined) tenants.set(tenant, (realm = { tenant, provider, all: new Set(), sessions: new Map() }));
+    let own = realm.sessions.get(session);
+    if (own === undefined) realm.sessions.set(session, (own = new Set()));
+    if (realm.all.has(entry)) return;
+    realm.all.add(entry);
+    own.add(entry);
+    this.#size++;
+  }
+
+  delete(entry: T): boolean {
+    const { tenant, provider, session } = entry.scope;
+    const tenants = this.#realms.get(provider);
+    const realm = tenants?.get(tenant);
+    if (tenants === undefined || realm === undefined || !realm.all.delete(entry)) return false;
+    this.#size--;
+    const own = realm.sessions.get(session);
+    own?.delete(entry);
+    if (own?.size === 0) realm.sessions.delete(session);
+    if (realm.all.size === 0) tenants.delete(tenant);
+    if (tenants.size === 0) this.#realms.delete(provider);
+    return true;
+  }
+
+  /** Those that a change can concern, as they stand now. */
+  concernedBy(change: Change): T[] {
+    if (this.#size === 0) return [];
+    const found: T[] = [];
+    for (const realm of this.#matching(change)) found.push(...(change.session === ANY ? realm.all : (realm.sessions.get(change.session) ?? [])));
+    return found;
+  }
+
+  *[Symbol.iterator](): Iterator<T> {
+    for (const tenants of this.#realms.values()) for (const realm of tenants.values()) yield* realm.all;
+  }
+
+  *#matching({ provider, tenant }: Change): Iterable<Realm<T>> {
+    const byProvider = provider === ANY ? [...this.#realms.values()] : [this.#realms.get(provider)];
+    for (const tenants of byProvider) {
+      if (tenants === undefined) continue;
+      if (tenant === ANY) yield* tenants.values();
+      else {
+        const realm = tenants.get(tenant);
+        if (realm !== undefined) yield realm;
+      }
+    }
+  }
+}

@@ -1,0 +1,323 @@
+import type { Clock } from '../clock.js';
+import type { Credential } from '../credential/credential.js';
+import { choose, completesBlock, isUsable, type Obstacle, obstacle, type Source } from '../policy/choose.js';
+import type { Classification } from '../policy/classify.js';
+import { type Verdict, verdictOf } from '../policy/verdict.js';
+import { ANY, type Change } from './change.js';
+import { Pins } from './pins.js';
+import { type Pending, Provisional } from './provisional.js';
+import type { WorkScope } from './scope-key.js';
+import { Sequence } from './sequence.js';
+import { type EvictionCause, type Session, Slots, type Tenant } from './slots.js';
+import { Identities, type Identity } from './verdicts.js';
+
+/** What a fallback rule is asked about: the tenant's global credential, usable, and not the session's own. */
+export interface FallbackCandidate {
+  readonly fingerprint: string;
+  readonly scheme: Credential['scheme'];
+  readonly provider: string | undefined;
+}
+
+export interface LedgerOptions {
+  readonly clock: Clock;
+  /** How many sessions, and how many identities that no slot points at, are remembered. */
+  readonly sessions: number;
+  readonly identities: number;
+  /** Whether the global credential may be lent to a session. Must not throw. */
+  readonly mayBorrow: (candidate: FallbackCandidate, scope: WorkScope) => boolean;
+  /** Told after each change that can let work go on, or end an incident. */
+  readonly onChange: (change: Change) => void;
+  readonly onEvicted: (tenant: string | undefined, session: string | undefined, cause: EvictionCause) => void;
+}
+
+export interface Choice {
+  readonly source: Source;
+  readonly identity: Identity;
+  readonly credential: Credential;
+  readonly session: Session | undefined;
+}
+
+export interface Candidate {
+  readonly source: Source;
+  readonly identity: Identity;
+  readonly obstacle: Obstacle | undefined;
+  /** Usable, and the fallback rule will not have it lent. */
+  readonly refused: boolean;
+}
+
+/** Why a scope has nothing to work with; `identity` is the one whose fall completed the block. */
+export type Block =
+  | { readonly reason: 'missing' }
+  | {
+      readonly reason: Obstacle['reason'];
+      readonly identity: Identity;
+      readonly status: number | undefined;
+      readonly since: number;
+      /** When the first hold of a candidate ends. */
+      readonly until: number | undefined;
+    };
+
+/** A classification that says something about the credential. */
+export type Judgement = Extract<Classification, { kind: 'accepted' | 'rejected' | 'held' }>;
+
+/** A call whose outcome is to be recorded. */
+export interface Call {
+  readonly identity: Identity;
+  readonly credential: Credential;
+  readonly scope: WorkScope;
+  /** The number it took when it was sent. */
+  readonly sent: number;
+  /** A client's own request, seen passing through: it decides less than work done on its behalf. */
+  readonly presented: boolean;
+  /** Made by a session with the global credential that it did not bring. */
+  readonly borrowed: boolean;
+}
+
+/** What is known: which slot points at which identity, and the verdict on each. All else is derived from it at the moment of asking. */
+export class Ledger {
+  readonly sequence = new Sequence();
+  readonly #options: LedgerOptions;
+  readonly #identities: Identities;
+  readonly #slots: Slots;
+  readonly #pins: Pins;
+  readonly #provisional: Provisional;
+  readonly #startedAt: number;
+
+  constructor(options: LedgerOptions) {
+    this.#options = options;
+    this.#startedAt = options.clock.now();
+    this.#identities = new Identities(options.identities);
+    this.#slots = new Slots(options.sessions, this.#identities, {
+      evicted: (session, cause) => this.#evicted(session.tenant.name, session.name, cause),
+      unlent: (tenant, provider) => options.onChange({ cause: 'unlent', tenant: tenant.name, provider, session: ANY }),
+    });
+    this.#pins = new Pins(this.#identities);
+    this.#provisional = new Provisional(options.sessions);
+  }
+
+  /** What a scope's work would be done with now, or undefined: blocked. The one decision that asking and calling share. */
+  choose(scope: WorkScope): Choice | undefined {
+    const pin = this.#pins.find(scope);
+    const tenant = this.#slots.tenant(scope.tenant);
+    const session = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session);
+    const own = session?.slot(scope.provider)?.identity;
+    // The global slot is looked up only when the session's own credential will not do.
+    let now = this.#nowFor(pin, own);
+    let source = choose(pin, own, undefined, scope, now);
+    let identity = source === 'pinned' ? pin : own;
+    if (source === undefined && pin === undefined) {
+      const global = this.#globalFor(tenant, scope);
+      now = this.#nowFor(global, undefined);
+      source = choose(undefined, undefined, global, scope, now);
+      if (source === undefined || global === undefined || !this.#mayUse(global, scope)) return undefined;
+      identity = global;
+    }
+    if (source === undefined || identity?.credential === undefined) return undefined;
+    return { source, identity, credential: identity.credential, session };
+  }
+
+  /** Everything that `choose` looks at, in its order, and what stands in the way of each. */
+  candidates(scope: WorkScope): Candidate[] {
+    const now = this.#options.clock.now();
+    const candidate = (source: Source, identity: Identity): Candidate => {
+      const found = obstacle(identity, scope, now);
+      return { source, identity, obstacle: found, refused: source === 'global' && found === undefined && !this.#mayUse(identity, scope) };
+    };
+    const pin = this.#pins.find(scope);
+    if (pin !== undefined) return [candidate('pinned', pin)];
+    const tenant = this.#slots.tenant(scope.tenant);
+    const own = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session)?.slot(scope.provider)?.identity;
+    const global = this.#globalFor(tenant, scope);
+    const found = own === undefined ? [] : [candidate('session', own)];
+    if (global !== undefined && global !== own) found.push(candidate('global', global));
+    return found;
+  }
+
+  /** Why `choose` finds nothing; undefined if it does. */
+  block(scope: WorkScope): Block | undefined {
+    const candidates = this.candidates(scope);
+    if (candidates.some((candidate) => candidate.obstacle === undefined && !candidate.refused)) return undefined;
+    let last: (Candidate & { obstacle: Obstacle }) | undefined;
+    let until: number | undefined;
+    for (const { obstacle: found, ...candidate } of candidates) {
+      if (found === undefined) continue;
+      if (found.reason === 'held') until = Math.min(until ?? found.until, found.until);
+      if (last === undefined || completesBlock(found, last.obstacle)) last = { ...candidate, obstacle: found };
+    }
+    if (last === undefined) return { reason: 'missing' };
+    const { reason, since } = last.obstacle;
+    return { reason, identity: last.identity, since, until, status: reason === 'expired' ? undefined : last.obstacle.status };
+  }
+
+  isUsable(identity: Identity, scope: WorkScope): boolean {
+    return isUsable(identity, scope, this.#nowFor(identity, undefined));
+  }
+
+  isPast(expiresAt: number | undefined): boolean {
+    return expiresAt !== undefined && this.#options.clock.now() >= expiresAt;
+  }
+
+  /** The identity of a credential, as far as it is known. */
+  identity(scope: WorkScope, credential: Credential): Identity | undefined {
+    return this.#identities.find(scope.provider, credential.fingerprint);
+  }
+
+  /** A client presented a credential with the request numbered `at`. Returns what the session points at another identity for. */
+  present(scope: WorkScope, credential: Credential, at: number): { identity: Identity; changed: boolean; usable: boolean } {
+    const now = this.#options.clock.now();
+    const identity = this.#identities.of(scope.provider, credential.fingerprint);
+    identity.hint(credential.expiresAt);
+    const placed = this.#slots.present(scope, { identity, credential, at, now, sinceStart: now - this.#startedAt });
+    const usable = isUsable(identity, scope, now);
+    if (usable && (placed.own || placed.global)) {
+      this.#options.onChange({ cause: 'captured', tenant: scope.tenant, provider: scope.provider, session: placed.global ? ANY : scope.session });
+    }
+    return { identity, changed: scope.session === undefined ? placed.global : placed.own, usable };
+  }
+
+  /** A mark that an eviction of the session will drop. */
+  pending(scope: WorkScope): Pending {
+    return this.#provisional.open(scope.tenant, scope.session);
+  }
+
+  /** Remembers an identity that no slot points at, for the verdict it is about to get. */
+  remember(provider: string | undefined, fingerprint: string): Identity {
+    const identity = this.#identities.of(provider, fingerprint);
+    this.#identities.shelve(identity);
+    return identity;
+  }
+
+  /**
+   * Records what a call learnt. Returns whether it changed anything: a call that was sent later may have had its outcome already, and an
+   * identity that was forgotten stays so.
+   */
+  judge(call: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
+    const { identity, scope, sent } = call;
+    if (!identity.known) return false;
+    if (judgement.kind === 'accepted') {
+      const obstructed = identity.depends || identity.ruling.state === 'rejected' || identity.rejectionFor(scope) !== undefined;
+      const applied = identity.accept({ state: 'accepted', sent, passed: 0, since: now }, scope, call.borrowed, this.#options.sessions);
+      if (applied && obstructed) this.#changed('proven', identity);
+      return applied;
+    }
+    const passed = this.sequence.next();
+    if (judgement.kind === 'held') {
+      return identity.judge({ state: 'held', sent, passed, since: now, until: now + judgement.ms, status, reason: judgement.reason });
+    }
+    const rejection = { state: 'rejected', reach: judgement.reach, sent, passed, since: now, status } as const;
+    return judgement.reach === 'identity' ? identity.judge(rejection) : identity.judgeFor(scope, rejection, this.#options.sessions);
+  }
+
+  /** The verdict on an identity as a scope sees it. */
+  verdict(identity: Identity, scope: WorkScope): Verdict {
+    const { ruling } = identity;
+    const own = ruling.state === 'rejected' ? undefined : identity.rejectionFor(scope);
+    if (ruling.state === 'held' && this.#options.clock.now() >= ruling.until && own === undefined) return { state: 'unproven' };
+    return verdictOf(own ?? ruling);
+  }
+
+  /** Pinned again, the same value too, it is taken to be good until a call says otherwise. */
+  pin(scope: WorkScope, credential: Credential): { identity: Identity; unpin: () => void } {
+    const identity = this.#identities.of(scope.provider, credential.fingerprint);
+    identity.hint(credential.expiresAt);
+    identity.forgive(this.sequence.next());
+    const take = this.#pins.set(scope, identity, credential);
+    const { tenant, provider } = scope;
+    const tell = (): void => this.#options.onChange({ cause: 'pinned', tenant, provider, session: ANY });
+    this.#changed('forgiven', identity);
+    tell();
+    return {
+      identity,
+      unpin: () => {
+        if (take()) tell();
+      },
+    };
+  }
+
+  /** Frees what a scope's work would be done with, for everybody who holds it. */
+  forgiveScope(scope: WorkScope): void {
+    this.#forgive(this.candidates(scope).map((candidate) => candidate.identity));
+  }
+
+  /** Returns whether the fingerprint was known. */
+  forgiveFingerprint(fingerprint: string): boolean {
+    return this.#forgive([...this.#identities.withFingerprint(fingerprint)]);
+  }
+
+  evict(tenant: string | undefined, session: string): void {
+    this.#provisional.drop(tenant, session);
+    // Told even of a session that presented nothing: its work may have met a block on what it borrowed.
+    if (this.#slots.evict(tenant, session, 'asked')) return;
+    this.#changedSession(tenant, session);
+  }
+
+  evictTenant(tenant: string | undefined): void {
+    this.#provisional.dropTenant(tenant);
+    this.#slots.evictTenant(tenant);
+    this.#options.onChange({ cause: 'evicted', tenant, provider: ANY, session: ANY });
+  }
+
+  /** Drops the sessions that have presented nothing for so long. */
+  evictIdle(idleMs: number): void {
+    this.#slots.evictIdle(this.#options.clock.now() - this.#startedAt - idleMs);
+  }
+
+  /** A session's work was done: it is not the next to be dropped when there is one too many. */
+  touch(session: Session | undefined): void {
+    if (session !== undefined) this.#slots.touch(session);
+  }
+
+  tenants(): Iterable<Tenant> {
+    return this.#slots.tenants();
+  }
+
+  identities(): Iterable<Identity> {
+    return this.#identities.all();
+  }
+
+  pins(): ReturnType<Pins['all']> {
+    return this.#pins.all();
+  }
+
+  get sizes(): { sessions: number; identities: number; tombstones: number } {
+    return { sessions: this.#slots.sessions, identities: this.#identities.size, tombstones: this.#identities.unreferenced };
+  }
+
+  #globalFor(tenant: Tenant | undefined, scope: WorkScope): Identity | undefined {
+    return scope.ownOnly && scope.session !== undefined ? undefined : tenant?.globals.get(scope.provider)?.identity;
+  }
+
+  /** The global credential serves work of no session as a matter of course; to a session it is lent. */
+  #mayUse(global: Identity, scope: WorkScope): boolean {
+    if (scope.session === undefined || global.credential === undefined) return true;
+    const { fingerprint, provider, credential } = global;
+    return this.#options.mayBorrow({ fingerprint, provider, scheme: credential.scheme }, scope);
+  }
+
+  /** Most candidates neither expire nor are held, and then nobody needs to know the time. */
+  #nowFor(a: Identity | undefined, b: Identity | undefined): number {
+    return a?.depends || b?.depends ? this.#options.clock.now() : 0;
+  }
+
+  #forgive(identities: Identity[]): boolean {
+    for (const identity of identities) {
+      identity.forgive(this.sequence.next());
+      this.#changed('forgiven', identity);
+    }
+    return identities.length > 0;
+  }
+
+  #evicted(tenant: string | undefined, session: string | undefined, cause: EvictionCause): void {
+    if (session !== undefined) this.#provisional.drop(tenant, session);
+    this.#options.onEvicted(tenant, session, cause);
+    this.#changedSession(tenant, session);
+  }
+
+  #changedSession(tenant: string | undefined, session: string | undefined): void {
+    this.#options.onChange({ cause: 'evicted', tenant, provider: ANY, session });
+  }
+
+  #changed(cause: 'proven' | 'forgiven', identity: Identity): void {
+    this.#options.onChange({ cause, tenant: ANY, provider: identity.provider, session: ANY });
+  }
+}

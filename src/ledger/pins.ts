@@ -1,0 +1,53 @@
+import type { Credential } from '../credential/credential.js';
+import { scopeKey, type WorkScope } from './scope-key.js';
+import type { Identities, Identity } from './verdicts.js';
+
+interface Pin {
+  readonly tenant: string | undefined;
+  readonly provider: string | undefined;
+  readonly purpose: string | undefined;
+  readonly identity: Identity;
+}
+
+/** The gateway's own credentials: asked first, displaced by no client, dropped by no limit. */
+export class Pins {
+  readonly #pins = new Map<string, Pin>();
+  readonly #identities: Identities;
+
+  constructor(identities: Identities) {
+    this.#identities = identities;
+  }
+
+  get size(): number {
+    return this.#pins.size;
+  }
+
+  /** The pin for a scope's purpose, or else for any purpose. */
+  find(scope: WorkScope): Identity | undefined {
+    if (this.#pins.size === 0) return undefined;
+    const { tenant, provider, purpose } = scope;
+    const exact = this.#pins.get(scopeKey(tenant, provider, purpose));
+    return (exact ?? (purpose === undefined ? undefined : this.#pins.get(scopeKey(tenant, provider))))?.identity;
+  }
+
+  /** Replaces what was pinned there. Returns how to take this pin, and no later one, away again. */
+  set(scope: WorkScope, identity: Identity, credential: Credential): () => boolean {
+    const { tenant, provider, purpose } = scope;
+    const key = scopeKey(tenant, provider, purpose);
+    const pin: Pin = { tenant, provider, purpose, identity };
+    const previous = this.#pins.get(key);
+    this.#identities.retain(identity, credential);
+    this.#pins.set(key, pin);
+    if (previous !== undefined) this.#identities.release(previous.identity, false);
+    return () => {
+      if (this.#pins.get(key) !== pin) return false;
+      this.#pins.delete(key);
+      this.#identities.release(identity, false);
+      return true;
+    };
+  }
+
+  all(): Iterable<Pin> {
+    return this.#pins.values();
+  }
+}

@@ -1,0 +1,119 @@
+import type { ScopeParts } from '../errors.js';
+
+/**
+ * Whose work it is. A bare string is `{ session }`; `{}` is work of no session. Without a tenant all scopes are one tenant's; the provider is
+ * stated here and nowhere else.
+ */
+export type Scope =
+  | string
+  | {
+      readonly tenant?: string | undefined;
+      readonly session?: string | undefined;
+      readonly provider?: string | undefined;
+      readonly purpose?: string | undefined;
+    };
+
+/** A scope that has been checked, its provider folded; the provider is not part of `key`, since an identity has one already. */
+export class WorkScope {
+  readonly tenant: string | undefined;
+  readonly session: string | undefined;
+  readonly provider: string | undefined;
+  readonly purpose: string | undefined;
+  /** The session's own credential or nothing: this run is not to borrow. */
+  readonly ownOnly: boolean;
+
+  constructor(tenant: string | undefined, session: string | undefined, provider: string | undefined, purpose: string | undefined, ownOnly: boolean) {
+    this.tenant = tenant;
+    this.session = session;
+    this.provider = provider;
+    this.purpose = purpose;
+    this.ownOnly = ownOnly;
+  }
+
+  /** Tenant, session and purpose in one string; two scopes share it only if they share all three. */
+  get key(): string {
+    return scopeKey(this.tenant, this.session, this.purpose);
+  }
+
+  /** For users: without the parts that were not given. */
+  get parts(): ScopeParts {
+    const parts: { tenant?: string; session?: string; provider?: string; purpose?: string } = {};
+    if (this.tenant !== undefined) parts.tenant = this.tenant;
+    if (this.session !== undefined) parts.session = this.session;
+    if (this.provider !== undefined) parts.provider = this.provider;
+    if (this.purpose !== undefined) parts.purpose = this.purpose;
+    return parts;
+  }
+}
+
+/** A session alone is its own key; anything else, and a session that begins with NUL, is spelt out behind a NUL. */
+export function scopeKey(tenant: string | undefined, session: string | undefined, purpose?: string | undefined): string {
+  if (tenant === undefined && purpose === undefined && session !== undefined && session.charCodeAt(0) !== 0) return session;
+  return `\0${spellOut(tenant)}${spellOut(session)}${spellOut(purpose)}`;
+}
+
+/** Length first, so that no part can pretend to be the end of itself and the beginning of the next. */
+function spellOut(part: string | undefined): string {
+  return part === undefined ? '-' : `${part.length}:${part}`;
+}
+
+export interface ScopeRules {
+  /** A scope must name its tenant. */
+  readonly multiTenant: boolean;
+  /** Folds aliases of a provider; must not throw. */
+  readonly canonicalProvider: ((provider: string) => string) | undefined;
+}
+
+/** @throws {TypeError} naming what is wrong with the scope. */
+export function readScope(scope: Scope, rules: ScopeRules, ownOnly = false): WorkScope {
+  let tenant: string | undefined;
+  let session: string | undefined;
+  let provider: string | undefined;
+  let purpose: string | undefined;
+  if (typeof scope === 'string') {
+    session = scope;
+  } else if (typeof scope === 'object' && scope !== null) {
+    // A mistyped part would silently widen the work to the global credential.
+    for (const part in scope) {
+      if (part !== 'tenant' && part !== 'session' && part !== 'provider' && part !== 'purpose') throw new TypeError(`scope: unknown part \`${part}\``);
+    }
+    ({ tenant, session, provider, purpose } = scope);
+  } else {
+    throw new TypeError('scope: must be a string or an object');
+  }
+  if (tenant !== undefined) requirePart('tenant', tenant);
+  if (session !== undefined) requirePart('session', session);
+  if (provider !== undefined) requirePart('provider', provider);
+  if (purpose !== undefined) requirePart('purpose', purpose);
+  if (rules.multiTenant && tenant === undefined) throw new TypeError("scope: `tenant` is required with `tenancy: 'multi'`");
+  if (provider !== undefined && rules.canonicalProvider !== undefined) provider = rules.canonicalProvider(provider);
+  return new WorkScope(tenant, session, provider, purpose, ownOnly);
+}
+
+function requirePart(name: string, value: unknown): void {
+  if (typeof value !== 'string') throw new TypeError(`scope: \`${name}\` must be a string`);
+  if (value === '') throw new TypeError(`scope: \`${name}\` is empty`);
+}
+
+/** The scope that a key was made of, its provider aside. */
+export function parseScopeKey(key: string): ScopeParts {
+  if (key.charCodeAt(0) !== 0) return { session: key };
+  const parts: { tenant?: string; session?: string; purpose?: string } = {};
+  let at = 1;
+  for (const name of ['tenant', 'session', 'purpose'] as const) {
+    if (key[at] === '-') {
+      at++;
+      continue;
+    }
+    const colon = key.indexOf(':', at);
+    const end = colon + 1 + Number(key.slice(at, colon));
+    parts[name] = key.slice(colon + 1, end);
+    at = end;
+  }
+  return parts;
+}
+
+/** A piece of work: its scope, provider included, and whether it may borrow. */
+export function workKey(scope: WorkScope): string {
+  return `${scope.ownOnly ? '!' : ''}${spellOut(scope.provider)}${scope.key}`;
+}

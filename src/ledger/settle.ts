@@ -1,0 +1,154 @@
+import type { Clock } from '../clock.js';
+import { redactedCopy } from '../credential/redact.js';
+import type { Emitter } from '../events.js';
+import { type Classification, type ClassifyRule, classify } from '../policy/classify.js';
+import { isResponseLike, type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from '../policy/outcome.js';
+import type { Verdict } from '../policy/verdict.js';
+import type { Counters } from '../stats.js';
+import type { Call, Judgement, Ledger } from './ledger.js';
+import type { WorkScope } from './scope-key.js';
+
+/**
+ * What came of a call: a status, a `Response` (its body is not read), a thrown error, `{ status, headers?, body? }`, or a hold of so many
+ * milliseconds.
+ */
+export type SettleOutcome = number | OutcomeLike | { readonly holdMs: number; readonly reason?: string | undefined } | Error | object | string | null | undefined;
+
+export interface SettlerOptions {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly emitter: Emitter;
+  readonly counters: Counters;
+  readonly rule: ClassifyRule | undefined;
+  /** A worker's call was rejected. */
+  readonly onRejected: (scope: WorkScope) => void;
+}
+
+const ACCEPTED = { kind: 'accepted' } as const;
+
+/** Turns outcomes into verdicts: classifies, records, tells. */
+export class Settler {
+  readonly #options: SettlerOptions;
+  #closed = false;
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+  }
+
+  /** The user has rules: nothing is taken for granted. */
+  get hasRule(): boolean {
+    return this.#options.rule !== undefined;
+  }
+
+  /** Later outcomes change nothing. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** @throws {TypeError} for a hold that is no number of milliseconds. */
+  settle(call: Call, outcome: SettleOutcome): Verdict {
+    const hold = readHold(outcome);
+    if (hold !== undefined) {
+      this.record(call, hold, undefined);
+    } else {
+      const read = readOutcome(outcome);
+      this.record(call, this.classify(read, call), read.status);
+    }
+    return this.#options.ledger.verdict(call.identity, call.scope);
+  }
+
+  /** The user's rule first, then the built-in ones. */
+  classify(outcome: Outcome, { scope, credential }: Call): Classification {
+    const { rule, clock, emitter } = this.#options;
+    const known = { ...outcome, scheme: credential.scheme };
+    if (rule !== undefined) {
+      try {
+        const classification = rule(known, scope.parts);
+        if (classification !== undefined) return checked(classification);
+      } catch (error) {
+        // The rule has seen a client's error, which may hold the credential.
+        emitter.contain('classify', redactedCopy(error, credential));
+      }
+    }
+    return classify(known, scope.parts, clock.now());
+  }
+
+  /** The short way for what is all in order. */
+  accept(call: Call, now: number): void {
+    const { ledger, counters, emitter } = this.#options;
+    if (this.#closed) return;
+    counters.accepted++;
+    if (!ledger.judge(call, ACCEPTED, undefined, now)) counters.late++;
+    if (emitter.heard('accepted')) emitter.emit('accepted', () => about(call));
+  }
+
+  record(call: Call, classification: Classification, status: number | undefined): void {
+    const { counters, emitter, clock, onRejected } = this.#options;
+    if (this.#closed) return;
+    switch (classification.kind) {
+      case 'accepted':
+        return this.accept(call, clock.now());
+      case 'denied':
+        counters.denied++;
+        return emitter.emit('denied', () => ({ ...about(call), status }));
+      case 'rejected': {
+        const { reach } = classification;
+        // The client's own request may not be allowed; that says nothing about other work with its credential.
+        if (call.presented && reach === 'scope') return;
+        counters.rejected++;
+        const late = !this.#judge(call, classification, status);
+        emitter.emit('rejected', () => ({ ...about(call), status, reach, late }));
+        if (!call.presented) onRejected(call.scope);
+        return;
+      }
+      case 'held': {
+        counters.held++;
+        const until = clock.now() + classification.ms;
+        if (this.#judge(call, classification, status)) emitter.emit('held', () => ({ ...about(call), until, reason: classification.reason }));
+      }
+    }
+  }
+
+  #judge(call: Call, judgement: Judgement, status: number | undefined): boolean {
+    const applied = this.#options.ledger.judge(call, judgement, status, this.#options.clock.now());
+    if (!applied) this.#options.counters.late++;
+    return applied;
+  }
+}
+
+function readHold(outcome: SettleOutcome): Classification | undefined {
+  if (typeof outcome !== 'object' || outcome === null || outcome instanceof Error || !('holdMs' in outcome)) return undefined;
+  const { holdMs, reason } = outcome as { holdMs: unknown; reason?: unknown };
+  if (typeof holdMs !== 'number' || !Number.isFinite(holdMs) || holdMs < 0) throw new TypeError('settle: `holdMs` must be a number of milliseconds');
+  return { kind: 'held', ms: holdMs, reason: typeof reason === 'string' ? reason : undefined };
+}
+
+function readOutcome(outcome: SettleOutcome): Outcome {
+  if (typeof outcome === 'number') return { status: outcome };
+  if (typeof outcome !== 'object' || outcome === null || outcome instanceof Error) return outcomeOfError(outcome);
+  if (isResponseLike(outcome) || ('status' in outcome && typeof outcome.status === 'number')) return outcomeOfResponse(outcome as OutcomeLike);
+  return outcomeOfError(outcome);
+}
+
+function about(call: Call): { scope: WorkScope['parts']; fingerprint: string } {
+  return { scope: call.scope.parts, fingerprint: call.identity.fingerprint };
+}
+
+/** @throws {TypeError} for what is no classification. */
+function checked(classification: Classification): Classification {
+  switch (classification.kind) {
+    case 'accepted':
+    case 'denied':
+    case 'none':
+      return classification;
+    case 'rejected':
+      if (classification.reach === 'identity' || classification.reach === 'scope') return classification;
+      break;
+    case 'held':
+      if (Number.isFinite(classification.ms) && classification.ms >= 0) return classification;
+      break;
+    case 'transient':
+      if (classification.retryAfterMs === undefined || Number.isFinite(classification.retryAfterMs)) return classification;
+  }
+  throw new TypeError('classify: the rule returned no classification');
+}

@@ -1,0 +1,115 @@
+import type { ScopeParts } from '../errors.js';
+import type { Incident } from '../policy/incident.js';
+import { type Ruling, type Verdict, verdictOf } from '../policy/verdict.js';
+import type { Ledger } from './ledger.js';
+import { parseScopeKey, scopeKey } from './scope-key.js';
+
+/** What a slot points at, by fingerprint. */
+export interface SlotSnapshot {
+  /** `global`: the tenant's; `pinned`: the gateway's own; otherwise the session's. */
+  readonly slot: 'session' | 'global' | 'pinned';
+  readonly scope: ScopeParts;
+  readonly fingerprint: string;
+}
+
+/** The verdict on an identity, and those of single scopes on it. */
+export interface VerdictSnapshot {
+  readonly provider?: string;
+  readonly fingerprint: string;
+  readonly verdict: Verdict;
+  readonly scopes: readonly { readonly scope: ScopeParts; readonly verdict: Verdict }[];
+}
+
+/** Everything that is known, by fingerprint; plain data. Times are milliseconds since the epoch. */
+export interface Snapshot {
+  readonly version: 1;
+  readonly at: number;
+  readonly slots: readonly SlotSnapshot[];
+  readonly verdicts: readonly VerdictSnapshot[];
+  readonly incidents: readonly Incident[];
+}
+
+export function takeSnapshot(ledger: Ledger, incidents: readonly Incident[], now: number): Snapshot {
+  return { version: 1, at: now, slots: [...slots(ledger)], verdicts: [...verdicts(ledger)], incidents };
+}
+
+function* slots(ledger: Ledger): Iterable<SlotSnapshot> {
+  for (const pin of ledger.pins()) {
+    yield { slot: 'pinned', scope: parts(pin.tenant, undefined, pin.provider, pin.purpose), fingerprint: pin.identity.fingerprint };
+  }
+  for (const tenant of ledger.tenants()) {
+    for (const slot of tenant.globals.values()) {
+      yield { slot: 'global', scope: parts(tenant.name, undefined, slot.provider), fingerprint: slot.identity.fingerprint };
+    }
+    for (const session of tenant.sessions.values()) {
+      if (session.name === undefined) continue;
+      for (const slot of session.allSlots()) {
+        yield { slot: 'session', scope: parts(tenant.name, session.name, slot.provider), fingerprint: slot.identity.fingerprint };
+      }
+    }
+  }
+}
+
+function* verdicts(ledger: Ledger): Iterable<VerdictSnapshot> {
+  for (const identity of ledger.identities()) {
+    if (!identity.judged) continue;
+    const scopes = [...identity.scopeRulings()]
+      .filter(([, ruling]) => ruling.state === 'rejected')
+      .map(([key, ruling]) => ({ scope: parseScopeKey(key), verdict: verdictOf(ruling) }));
+    const { provider, fingerprint } = identity;
+    yield { ...(provider === undefined ? {} : { provider }), fingerprint, verdict: verdictOf(identity.ruling), scopes };
+  }
+}
+
+function parts(tenant: string | undefined, session: string | undefined, provider: string | undefined, purpose?: string | undefined): ScopeParts {
+  return {
+    ...(tenant === undefined ? {} : { tenant }),
+    ...(session === undefined ? {} : { session }),
+    ...(provider === undefined ? {} : { provider }),
+    ...(purpose === undefined ? {} : { purpose }),
+  };
+}
+
+const FINGERPRINT = /^[0-9a-f]{16}$/;
+
+/**
+ * Takes over rejections and holds that an earlier process knew. They count as older than anything sent from now on.
+ * @throws {TypeError} for what is no verdict of a snapshot.
+ */
+export function restore(ledger: Ledger, tombstones: readonly unknown[], mostScopes: number): void {
+  for (const tombstone of tombstones) {
+    const { provider, fingerprint, verdict, scopes } = readTombstone(tombstone);
+    const ruling = readRuling(verdict);
+    const rulings = scopes.map((one) => [one.scope, readRuling(one.verdict)] as const);
+    if (ruling === undefined && rulings.length === 0) continue;
+    const identity = ledger.remember(provider, fingerprint);
+    if (ruling !== undefined) identity.judge(ruling);
+    for (const [scope, own] of rulings) {
+      if (own !== undefined) identity.judgeFor({ key: scopeKey(scope.tenant, scope.session, scope.purpose) }, own, mostScopes);
+    }
+  }
+}
+
+function readTombstone(value: unknown): VerdictSnapshot {
+  const tombstone = value as Partial<VerdictSnapshot> | null;
+  if (
+    typeof tombstone !== 'object' ||
+    tombstone === null ||
+    typeof tombstone.fingerprint !== 'string' ||
+    !FINGERPRINT.test(tombstone.fingerprint) ||
+    !(tombstone.provider === undefined || typeof tombstone.provider === 'string') ||
+    !Array.isArray(tombstone.scopes)
+  ) {
+    throw new TypeError('createLatchkey: `tombstones` must hold verdicts of a snapshot');
+  }
+  return tombstone as VerdictSnapshot;
+}
+
+/** Undefined for verdicts that only the process which passed them can stand by: what worked then may not now. */
+function readRuling(verdict: unknown): Ruling | undefined {
+  const { state, since, until, status, reach, reason } = (verdict ?? {}) as Record<string, unknown>;
+  const known = { sent: 0, passed: 0, since: typeof since === 'number' ? since : 0, status: typeof status === 'number' ? status : undefined };
+  if (state === 'rejected') return { state, ...known, reach: reach === 'scope' ? 'scope' : 'identity' };
+  if (state === 'held' && typeof until === 'number') return { state, ...known, until, reason: typeof reason === 'string' ? reason : undefined };
+  return undefined;
+}

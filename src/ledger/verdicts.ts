@@ -1,0 +1,272 @@
+import { LRUCache } from 'lru-cache';
+import type { Credential } from '../credential/credential.js';
+import type { ScopeKeyed, Standing } from '../policy/choose.js';
+import { type Acceptance, type Rejection, type Ruling, supersedes, UNPROVEN } from '../policy/verdict.js';
+
+/** What calls of single scopes have learnt of one identity. The first scope is kept inline: most identities serve one. */
+class ScopeRulings {
+  #key: string | undefined;
+  #ruling: Ruling = UNPROVEN;
+  #more: Map<string, Ruling> | undefined;
+  /** How many of them are rejections: mostly none, and then nobody needs to spell out a key. */
+  rejections = 0;
+
+  get(key: string): Ruling | undefined {
+    return key === this.#key ? this.#ruling : this.#more?.get(key);
+  }
+
+  set(key: string, ruling: Ruling, most: number): void {
+    if (ruling.state === 'rejected') this.rejections++;
+    if (this.get(key)?.state === 'rejected') this.rejections--;
+    if (this.#key === undefined || this.#key === key) {
+      this.#key = key;
+      this.#ruling = ruling;
+      return;
+    }
+    this.#more ??= new Map();
+    this.#more.delete(key);
+    this.#more.set(key, ruling);
+    if (this.#more.size > most) this.#forgetOldest(this.#more);
+  }
+
+  *entries(): Iterable<[string, Ruling]> {
+    if (this.#key !== undefined) yield [this.#key, this.#ruling];
+    if (this.#more !== undefined) yield* this.#more;
+  }
+
+  /** Acceptances only serve to outrank a late 403, so they go before rejections do. */
+  #forgetOldest(rulings: Map<string, Ruling>): void {
+    let looked = 0;
+    for (const [key, ruling] of rulings) {
+      if (ruling.state === 'rejected' && ++looked < 8) continue;
+      rulings.delete(key);
+      if (ruling.state === 'rejected') this.rejections--;
+      return;
+    }
+  }
+}
+
+/** What outcomes have taught about an identity; made with the first one. */
+interface Experience {
+  ruling: Ruling;
+  readonly scopes: ScopeRulings;
+  /** When a 2xx was last got with it, by anybody, and by a borrower. */
+  provenAt: number;
+  borrowProvenAt: number;
+  /** The expiry hint that an acceptance has shown to be wrong. */
+  voidedHint: number | undefined;
+  /** Outcomes of calls sent before this number were forgiven. */
+  forgivenAt: number;
+}
+
+/** A credential at a provider: what verdicts belong to. Known by its fingerprint for longer than its value is held. */
+export class Identity implements Standing {
+  readonly provider: string | undefined;
+  readonly fingerprint: string;
+  /** Present while a slot points here. */
+  credential: Credential | undefined;
+  /** How many slots point here. */
+  references = 0;
+  /** False once forgotten: what a late call learns then changes nothing. */
+  known = true;
+  #hint: number | undefined;
+  #experience: Experience | undefined;
+
+  constructor(provider: string | undefined, fingerprint: string) {
+    this.provider = provider;
+    this.fingerprint = fingerprint;
+    this.credential = undefined;
+    this.#hint = undefined;
+    this.#experience = undefined;
+  }
+
+  get ruling(): Ruling {
+    return this.#experience === undefined ? UNPROVEN : this.#experience.ruling;
+  }
+
+  get expiresAt(): number | undefined {
+    return this.#hint !== undefined && this.#hint !== this.#experience?.voidedHint ? this.#hint : undefined;
+  }
+
+  /** Whether it takes a clock to say if this is usable. */
+  get depends(): boolean {
+    return this.#hint !== undefined || this.#experience?.ruling.state === 'held';
+  }
+
+  /** Whether there is anything worth remembering once no slot points here. */
+  get judged(): boolean {
+    return this.#experience !== undefined;
+  }
+
+  rulingFor(scope: ScopeKeyed): Ruling | undefined {
+    return this.#experience?.scopes.get(scope.key);
+  }
+
+  rejectionFor(scope: ScopeKeyed): Rejection | undefined {
+    if (this.#experience === undefined || this.#experience.scopes.rejections === 0) return undefined;
+    const ruling = this.#experience.scopes.get(scope.key);
+    return ruling?.state === 'rejected' ? ruling : undefined;
+  }
+
+  scopeRulings(): Iterable<[string, Ruling]> {
+    return this.#experience?.scopes.entries() ?? [];
+  }
+
+  /** When the identity was last proven, by anybody or by a borrower, since it was last rejected or held; -Infinity for never. */
+  provenAt(borrowed: boolean): number {
+    if (this.#experience === undefined) return Number.NEGATIVE_INFINITY;
+    return borrowed ? this.#experience.borrowProvenAt : this.#experience.provenAt;
+  }
+
+  /** A newer presentation's hint replaces the older; one without a hint says nothing. */
+  hint(expiresAt: number | undefined): void {
+    if (expiresAt !== undefined) this.#hint = expiresAt;
+  }
+
+  /** An acceptance by a call of `scope`. Returns whether it changed anything. */
+  accept(ruling: Acceptance, scope: ScopeKeyed, borrowed: boolean, mostScopes: number): boolean {
+    const experience = this.#learn();
+    if (ruling.sent < experience.forgivenAt) return false;
+    const changed = this.#rule(experience, ruling);
+    const forScope = this.#ruleFor(experience, scope.key, ruling, mostScopes);
+    if (changed) {
+      experience.provenAt = ruling.since;
+      if (borrowed) experience.borrowProvenAt = ruling.since;
+      if (this.#hint !== undefined && ruling.since >= this.#hint) experience.voidedHint = this.#hint;
+    }
+    return changed || forScope;
+  }
+
+  /** A rejection everywhere, or a hold. Returns whether it changed anything. */
+  judge(ruling: Ruling): boolean {
+    const experience = this.#learn();
+    if (ruling.sent < experience.forgivenAt || !this.#rule(experience, ruling)) return false;
+    experience.provenAt = experience.borrowProvenAt = Number.NEGATIVE_INFINITY;
+    return true;
+  }
+
+  /** A rejection for one scope. Returns whether it changed anything. */
+  judgeFor(scope: ScopeKeyed, ruling: Ruling, mostScopes: number): boolean {
+    const experience = this.#learn();
+    return ruling.sent >= experience.forgivenAt && this.#ruleFor(experience, scope.key, ruling, mostScopes);
+  }
+
+  /** Back to unproven: calls numbered below `at` no longer count. */
+  forgive(at: number): void {
+    if (this.#experience === undefined) return;
+    this.#experience = newExperience();
+    this.#experience.forgivenAt = at;
+  }
+
+  #learn(): Experience {
+    this.#experience ??= newExperience();
+    return this.#experience;
+  }
+
+  #rule(experience: Experience, ruling: Ruling): boolean {
+    if (!supersedes(ruling, experience.ruling)) return false;
+    experience.ruling = ruling;
+    return true;
+  }
+
+  #ruleFor(experience: Experience, key: string, ruling: Ruling, mostScopes: number): boolean {
+    if (!supersedes(ruling, experience.scopes.get(key) ?? UNPROVEN)) return false;
+    experience.scopes.set(key, ruling, mostScopes);
+    return true;
+  }
+}
+
+function newExperience(): Experience {
+  return {
+    ruling: UNPROVEN,
+    scopes: new ScopeRulings(),
+    provenAt: Number.NEGATIVE_INFINITY,
+    borrowProvenAt: Number.NEGATIVE_INFINITY,
+    voidedHint: undefined,
+    forgivenAt: 0,
+  };
+}
+
+/** Every identity that is known: those that slots point at for as long as they do, the rest (tombstones) up to a limit. */
+export class Identities {
+  readonly #providers = new Map<string | undefined, Map<string, Identity>>();
+  readonly #unreferenced: LRUCache<Identity, true>;
+
+  constructor(limit: number) {
+    this.#unreferenced = new LRUCache({
+      max: limit,
+      dispose: (_, identity, reason) => {
+        if (reason === 'evict') this.#forget(identity);
+      },
+    });
+  }
+
+  get unreferenced(): number {
+    return this.#unreferenced.size;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const identities of this.#providers.values()) size += identities.size;
+    return size;
+  }
+
+  find(provider: string | undefined, fingerprint: string): Identity | undefined {
+    return this.#providers.get(provider)?.get(fingerprint);
+  }
+
+  /** The identity of these bytes at this provider, from now on known; `retain` or `shelve` it. */
+  of(provider: string | undefined, fingerprint: string): Identity {
+    let identities = this.#providers.get(provider);
+    if (identities === undefined) {
+      identities = new Map();
+      this.#providers.set(provider, identities);
+    }
+    let identity = identities.get(fingerprint);
+    if (identity === undefined) {
+      identity = new Identity(provider, fingerprint);
+      identities.set(fingerprint, identity);
+    }
+    return identity;
+  }
+
+  *withFingerprint(fingerprint: string): Iterable<Identity> {
+    for (const identities of this.#providers.values()) {
+      const identity = identities.get(fingerprint);
+      if (identity !== undefined) yield identity;
+    }
+  }
+
+  *all(): Iterable<Identity> {
+    for (const identities of this.#providers.values()) yield* identities.values();
+  }
+
+  /** No slot points at it, but it is to be remembered as long as there is room. */
+  shelve(identity: Identity): void {
+    if (identity.references === 0 && identity.known) this.#unreferenced.set(identity, true);
+  }
+
+  /** A slot points at it from now on. */
+  retain(identity: Identity, credential: Credential): void {
+    identity.credential = credential;
+    if (identity.references++ === 0) this.#unreferenced.delete(identity);
+  }
+
+  /**
+   * A slot points elsewhere from now on. What was displaced stays known for a while, since calls may still be out with it; what was
+   * evicted stays only for the verdict it has.
+   */
+  release(identity: Identity, evicted: boolean): void {
+    if (--identity.references > 0) return;
+    identity.credential = undefined;
+    if (evicted && !identity.judged) this.#forget(identity);
+    else this.#unreferenced.set(identity, true);
+  }
+
+  #forget(identity: Identity): void {
+    identity.known = false;
+    const identities = this.#providers.get(identity.provider);
+    identities?.delete(identity.fingerprint);
+    if (identities?.size === 0) this.#providers.delete(identity.provider);
+  }
+}

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import { type Clock, startTimer } from '../clock.js';
+import type { ScopeParts } from '../errors.js';
+import type { Emitter } from '../events.js';
+import { type Change, Watchlist } from '../ledger/change.js';
+import { isBorrowed } from '../ledger/lease.js';
+import type { Block, Choice, Ledger } from '../ledger/ledger.js';
+import { type WorkScope, workKey } from '../ledger/scope-key.js';
+import type { Identity } from '../ledger/verdicts.js';
+import type { Incident, IncidentEnd } from '../policy/incident.js';
+import type { Counters } from '../stats.js';
+import type { Announcer, Announcement } from './announcer.js';
+
+/** How many scopes an incident names; beyond that it counts them. */
+const MOST_NAMED = 1_000;
+
+/** A scope that has met a block and not been free of it since. */
+interface Afflicted {
+  readonly key: string;
+  readonly scope: WorkScope;
+  readonly incident: OpenIncident;
+  /** It borrows meanwhile; its incident waits for `graceMs` to see whether that holds. */
+  absorbed: boolean;
+}
+
+export interface OpenIncident {
+  readonly id: string;
+  readonly identity: Identity;
+  readonly status: number | undefined;
+  readonly openedAt: number;
+  readonly named: ScopeParts[];
+  readonly afflicted: Set<Afflicted>;
+  scopeCount: number;
+  suppressed: number;
+  announcement: Announcement;
+  opening: { cancel(): void } | undefined;
+  ending: { cancel(): void } | undefined;
+  /** How the last of its scopes recovered; none has if all were evicted. */
+  end: IncidentEnd | undefined;
+}
+
+export interface IncidentLogOptions {
+  readonly ledger: Pick<Ledger, 'block' | 'choose'>;
+  readonly clock: Clock;
+  readonly emitter: Emitter;
+  readonly counters: Counters;
+  readonly announcer: Announcer;
+  readonly graceMs: number;
+  /** How many blocked scopes are remembered, all incidents together. */
+  readonly scopes: number;
+}
+
+/**
+ * The open incidents. One opens when work first meets a block that a rejection caused, and ends when none of the scopes that met it is
+ * blocked any more: a scope that goes from one dead credential to another stays in the incident that it is in.
+ */
+export class IncidentLog {
+  readonly #options: IncidentLogOptions;
+  readonly #open = new Map<Identity, OpenIncident>();
+  readonly #afflicted = new Map<string, Afflicted>();
+  readonly #watch = new Watchlist<Afflicted>();
+
+  constructor(options: IncidentLogOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Work has met a block. Opens or joins an incident if a rejection caused it, and returns the incident's id. */
+  meet(scope: WorkScope, call: 'sent' | 'unsent'): string | undefined {
+    const key = workKey(scope);
+    const known = this.#afflicted.get(key);
+    if (known === undefined || known.absorbed) {
+      const block = this.#options.ledger.block(scope);
+      if (block === undefined || block.reason !== 'rejected') return undefined;
+      return this.#join(key, scope, known, block, call);
+    }
+    if (call === 'unsent') known.incident.suppressed++;
+    return known.incident.id;
+  }
+
+  /** The ledger has changed: scopes that it concerns may be free again, or gone. */
+  changed(change: Change): void {
+    for (const entry of this.#watch.concernedBy(change)) {
+      if (change.cause === 'evicted') {
+        this.#leave(entry, 'evicted');
+        continue;
+      }
+      const choice = this.#options.ledger.choose(entry.scope);
+      if (choice !== undefined) this.#recovered(entry, endBy(change, choice, entry.scope));
+      else if (this.#options.ledger.block(entry.scope)?.reason === 'missing') this.#leave(entry, 'evicted');
+    }
+  }
+
+  snapshot(): Incident[] {
+    return [...this.#open.values()].map((incident) => describe(incident));
+  }
+
+  close(): void {
+    for (const incident of this.#open.values()) {
+      incident.opening?.cancel();
+      incident.ending?.cancel();
+    }
+  }
+
+  #join(key: string, scope: WorkScope, known: Afflicted | undefined, block: Exclude<Block, { reason: 'missing' }>, call: 'sent' | 'unsent'): string {
+    const found = known?.incident ?? this.#open.get(block.identity);
+    const incident = found ?? this.#begin(block);
+    if (known === undefined) this.#add({ key, scope, incident, absorbed: false });
+    else known.absorbed = false;
+    incident.ending?.cancel();
+    incident.ending = undefined;
+    if (call === 'unsent') incident.suppressed++;
+
+    const { emitter, graceMs } = this.#options;
+    if (found === undefined) emitter.emit('incident', () => ({ incident: describe(incident) }));
+    emitter.emit('blocked', () => ({ scope: scope.parts, fingerprint: block.identity.fingerprint, incident: incident.id, status: block.status }));
+    if (found === undefined && graceMs > 0) incident.opening = startTimer(graceMs, () => this.#graceOver(incident));
+    // One that was absorbed when its grace ran out is told when that turns out not to hold.
+    else if (incident.opening === undefined) this.#announce(incident);
+    return incident.id;
+  }
+
+  #begin(block: Exclude<Block, { reason: 'missing' }>): OpenIncident {
+    const incident: OpenIncident = {
+      id: randomUUID(),
+      identity: block.identity,
+      status: block.status,
+      openedAt: this.#options.clock.now(),
+      named: [],
+      afflicted: new Set(),
+      scopeCount: 0,
+      suppressed: 0,
+      announcement: { how: 'pending' },
+      opening: undefined,
+      ending: undefined,
+      end: undefined,
+    };
+    this.#open.set(block.identity, incident);
+    this.#options.counters.incidents++;
+    this.#options.announcer.noteOpened(describe(incident));
+    return incident;
+  }
+
+  #add(entry: Afflicted): void {
+    const { incident, scope } = entry;
+    incident.afflicted.add(entry);
+    incident.scopeCount++;
+    if (incident.named.length < MOST_NAMED) incident.named.push(scope.parts);
+    this.#afflicted.set(entry.key, entry);
+    this.#watch.add(entry);
+    if (this.#afflicted.size <= this.#options.scopes) return;
+    const [oldest] = this.#afflicted.values();
+    if (oldest !== undefined) this.#leave(oldest, 'evicted');
+  }
+
+  #graceOver(incident: OpenIncident): void {
+    incident.opening = undefined;
+    if (!isAbsorbed(incident)) this.#announce(incident);
+  }
+
+  #announce(incident: OpenIncident): void {
+    if (incident.announcement.how === 'pending') incident.announcement = this.#options.announcer.announce(describe(incident));
+  }
+
+  #recovered(entry: Afflicted, end: IncidentEnd): void {
+    if (end !== 'fallback' || this.#options.graceMs === 0) return this.#leave(entry, end);
+    if (entry.absorbed) return;
+    entry.absorbed = true;
+    this.#resumed(entry, end);
+    this.#awaitAbsorption(entry.incident);
+  }
+
+  #leave(entry: Afflicted, end: IncidentEnd): void {
+    const { incident } = entry;
+    if (!incident.afflicted.delete(entry)) return;
+    this.#afflicted.delete(entry.key);
+    this.#watch.delete(entry);
+    if (!entry.absorbed) this.#resumed(entry, end);
+    if (end !== 'evicted') incident.end = end;
+    if (incident.afflicted.size === 0) this.#finish(incident);
+    else this.#awaitAbsorption(incident);
+  }
+
+  #resumed(entry: Afflicted, end: IncidentEnd): void {
+    this.#options.emitter.emit('resumed', () => ({ scope: entry.scope.parts, incident: entry.incident.id, end }));
+  }
+
+  /** Once every scope borrows, the incident ends unless what they borrow dies within the grace. */
+  #awaitAbsorption(incident: OpenIncident): void {
+    if (!isAbsorbed(incident) || incident.ending !== undefined) return;
+    incident.ending = startTimer(this.#options.graceMs, () => {
+      for (const entry of [...incident.afflicted]) this.#leave(entry, 'fallback');
+    });
+  }
+
+  #finish(incident: OpenIncident): void {
+    this.#open.delete(incident.identity);
+    incident.opening?.cancel();
+    incident.ending?.cancel();
+    const end = incident.end ?? 'evicted';
+    const ended: Incident = { ...describe(incident), endedAt: this.#options.clock.now(), end };
+    if (end !== 'evicted') this.#options.emitter.emit('recovered', () => ({ incident: ended }));
+    this.#options.announcer.ended(ended, incident.announcement);
+  }
+}
+
+function isAbsorbed(incident: OpenIncident): boolean {
+  for (const entry of incident.afflicted) if (!entry.absorbed) return false;
+  return true;
+}
+
+function endBy(change: Change, choice: Choice, scope: WorkScope): IncidentEnd {
+  if (change.cause === 'proven' || change.cause === 'forgiven') return 'proof';
+  return isBorrowed(choice, scope) ? 'fallback' : 'fresh';
+}
+
+function describe(incident: OpenIncident): Incident {
+  return {
+    id: incident.id,
+    kind: 'identity',
+    provider: incident.identity.provider,
+    fingerprint: incident.identity.fingerprint,
+    status: incident.status,
+    openedAt: incident.openedAt,
+    endedAt: undefined,
+    end: undefined,
+    scopes: [...incident.named],
+    scopeCount: incident.scopeCount,
+    suppressed: incident.suppressed,
+  };
+}

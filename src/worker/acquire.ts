@@ -1,0 +1,161 @@
+import { LatchkeyError, type LatchkeyErrorCode } from '../errors.js';
+import { isBorrowed } from '../ledger/lease.js';
+import type { Block, Choice } from '../ledger/ledger.js';
+import type { WorkScope } from '../ledger/scope-key.js';
+import { isDoubtful } from '../policy/canary.js';
+import type { Lead, Turn } from './canary.js';
+import type { Ended, Job, Workshop } from './job.js';
+import { drain } from './response.js';
+
+/** What an attempt is to be made with; with `lead`, others wait for what it learns. */
+export interface Acquired {
+  readonly choice: Choice;
+  readonly lead: Lead | undefined;
+  /** When: milliseconds since the epoch. */
+  readonly now: number;
+}
+
+const CODES: Readonly<Record<Block['reason'], LatchkeyErrorCode>> = {
+  missing: 'CREDENTIAL_MISSING',
+  rejected: 'CREDENTIAL_REJECTED',
+  held: 'CREDENTIAL_HELD',
+  expired: 'CREDENTIAL_EXPIRED',
+};
+
+/** Gets a run its credential: at once if it can, or by waiting behind a canary or for fresh auth. */
+export class Acquirer {
+  readonly #shop: Workshop;
+
+  constructor(shop: Workshop) {
+    this.#shop = shop;
+  }
+
+  /** Without waiting; undefined if that cannot be. */
+  tryNow<T>(job: Job<T>, choice: Choice): Acquired | undefined {
+    const { canary, canaries, clock } = this.#shop;
+    const { identity } = choice;
+    const now = clock.now();
+    if (job.pass === identity || job.options.urgent === true) return { choice, lead: undefined, now };
+    const borrowed = isBorrowed(choice, job.scope);
+    const { mode, proofMs } = canary;
+    if (!isDoubtful({ mode, borrowed, provenAt: identity.provenAt(borrowed), proofMs, now })) return { choice, lead: undefined, now };
+    const lead = canaries.lead(identity);
+    return lead && { choice, lead, now };
+  }
+
+  /**
+   * Waits as long as the run's options say.
+   * @returns what to send with, or how the run ends without sending.
+   * @throws {LatchkeyError} if the scope is blocked and stays so.
+   */
+  async acquire<T>(job: Job<T>): Promise<Acquired | Ended<T>> {
+    for (;;) {
+      job.flight.check();
+      const choice = this.#shop.ledger.choose(job.scope);
+      if (choice === undefined) {
+        if (job.options.whenBlocked !== 'park' || job.retried) return this.blocked(job);
+        await this.#park(job);
+        continue;
+      }
+      if (!job.maySend(choice)) return this.blocked(job);
+      const acquired = this.tryNow(job, choice) ?? (await this.#waitForTurn(job, choice));
+      if (acquired !== undefined) return acquired;
+    }
+  }
+
+  /** How a run ends that has nothing to send with. */
+  blocked<T>(job: Job<T>): Ended<T> {
+    const { incidents, ledger } = this.#shop;
+    const { scope, options, rejection } = job;
+    const incident = incidents.meet(scope, rejection === undefined ? 'unsent' : 'sent');
+    if (rejection !== undefined && options.rejected === 'return' && 'value' in rejection.given) return { kind: 'done', value: rejection.given.value };
+    if (options.whenBlocked === 'skip') {
+      void drain(rejection?.given.response);
+      this.skipped(scope);
+      return { kind: 'done', value: undefined };
+    }
+    throw blockedError(job, ledger.block(scope), incident);
+  }
+
+  /** Counts a run that was skipped. */
+  skipped(scope: WorkScope): void {
+    const { counters, emitter, ledger } = this.#shop;
+    counters.skipped++;
+    if (emitter.heard('skipped')) emitter.emit('skipped', () => ({ scope: scope.parts, reason: ledger.block(scope)?.reason ?? 'rejected' }));
+  }
+
+  /** Behind the canary that is out with this identity. Undefined: choose again. */
+  async #waitForTurn<T>(job: Job<T>, { identity }: Choice): Promise<Acquired | undefined> {
+    const { canaries, ledger, clock } = this.#shop;
+    const turn = await this.#seated(job, () => job.flight.wait<Turn>((resolve) => canaries.wait(identity, resolve)));
+    if (turn.do === 'choose') return undefined;
+    if (turn.do === 'go') {
+      job.pass = identity;
+      return undefined;
+    }
+    const choice = job.flight.interruption === undefined ? ledger.choose(job.scope) : undefined;
+    if (choice?.identity === identity) return { choice, lead: turn.lead, now: clock.now() };
+    turn.lead.done('next');
+    return undefined;
+  }
+
+  async #park<T>(job: Job<T>): Promise<void> {
+    const { parking, incidents, counters, emitter, ledger } = this.#shop;
+    const { scope, rejection, parkDeadline } = job;
+    const incident = incidents.meet(scope, rejection === undefined ? 'unsent' : 'sent');
+    const { reason, ...block } = parkedDetails(ledger.block(scope));
+    // Nobody will get it any more, and its socket is needed.
+    void drain(rejection?.given.response);
+    counters.parked++;
+    emitter.emit('parked', () => ({ scope: scope.parts, reason }));
+    await this.#seated(job, () =>
+      job.flight.wait<void>((resolve, reject) => {
+        const leave = parking.park(scope, job.place(parking), resolve);
+        const unwatch = parkDeadline.watch(() => {
+          reject(new LatchkeyError('PARK_TIMEOUT', 'no fresh credential came in time', { scope: scope.parts, incident, ...block }, originOf(job)));
+        });
+        return () => {
+          unwatch();
+          leave();
+        };
+      }),
+    );
+  }
+
+  /** One of the places for those who wait. */
+  async #seated<T, R>(job: Job<T>, wait: () => Promise<R>): Promise<R> {
+    const { seats } = this.#shop;
+    if (!seats.take()) throw new LatchkeyError('PARK_OVERFLOW', 'too many runs wait already', { scope: job.scope.parts }, originOf(job));
+    try {
+      return await wait();
+    } finally {
+      seats.leave();
+    }
+  }
+}
+
+function parkedDetails(block: Block | undefined): { reason: Block['reason']; fingerprint?: string; status?: number | undefined; since?: number } {
+  if (block === undefined || block.reason === 'missing') return { reason: 'missing' };
+  return { reason: block.reason, fingerprint: block.identity.fingerprint, status: block.status, since: block.since };
+}
+
+/** About the rejection that the run met itself, or else about what blocks its scope. */
+function blockedError<T>(job: Job<T>, block: Block | undefined, incident: string | undefined): LatchkeyError {
+  const scope = job.scope.parts;
+  const { rejection } = job;
+  if (rejection !== undefined) {
+    const { call, status, since } = rejection;
+    const until = block !== undefined && block.reason !== 'missing' ? block.until : undefined;
+    const details = { scope, fingerprint: call.identity.fingerprint, status, since, until, incident };
+    return new LatchkeyError('CREDENTIAL_REJECTED', `the credential was rejected${status === undefined ? '' : ` with ${status}`}`, details, originOf(job));
+  }
+  if (block === undefined || block.reason === 'missing') return new LatchkeyError('CREDENTIAL_MISSING', 'no credential has been captured for this scope', { scope });
+  const { reason, identity, status, since, until } = block;
+  return new LatchkeyError(CODES[reason], `the credential is ${reason}, nothing was sent`, { scope, fingerprint: identity.fingerprint, status, since, until, incident });
+}
+
+function originOf<T>({ rejection }: Job<T>): { thrown: unknown; credential: Choice['credential'] } | undefined {
+  if (rejection === undefined) return undefined;
+  const { given, call } = rejection;
+  return { thrown: 'error' in given ? given.error : given.value, credential: call.credential };
+}

@@ -1,0 +1,93 @@
+import { startTimer } from '../clock.js';
+import { type Change, Watchlist } from '../ledger/change.js';
+import type { Block, Ledger } from '../ledger/ledger.js';
+import type { WorkScope } from '../ledger/scope-key.js';
+
+/** Those who wait are woken in batches, so that fresh auth does not set off a stampede. */
+const BATCH = 25;
+const BATCH_EVERY_MS = 10;
+
+interface Parked {
+  readonly scope: WorkScope;
+  /** Its place in the queue, kept when it has to park again. */
+  readonly place: number;
+  readonly wake: () => void;
+  gone: boolean;
+  hold: { cancel(): void } | undefined;
+}
+
+/** Who waits until a scope can work. Woken in the order of arrival, and only if the scope can work at that moment. */
+export class Parking {
+  readonly #ledger: Pick<Ledger, 'choose' | 'block'>;
+  readonly #now: () => number;
+  readonly #parked = new Watchlist<Parked>();
+  #places = 0;
+  /** Those a change concerned who have not had their turn yet. */
+  #due: Parked[] = [];
+  #timer: { cancel(): void } | undefined;
+
+  constructor(ledger: Pick<Ledger, 'choose' | 'block'>, now: () => number) {
+    this.#ledger = ledger;
+    this.#now = now;
+  }
+
+  /** A place in the queue: take one for each run, and keep it. */
+  nextPlace(): number {
+    return ++this.#places;
+  }
+
+  /** Calls `wake` once the scope can work. Returns how to give up waiting. */
+  park(scope: WorkScope, place: number, wake: () => void): () => void {
+    const parked: Parked = { scope, place, wake, gone: false, hold: undefined };
+    this.#parked.add(parked);
+    this.#awaitHold(parked, this.#ledger.block(scope));
+    return () => this.#remove(parked);
+  }
+
+  changed(change: Change): void {
+    const concerned = this.#parked.concernedBy(change);
+    if (concerned.length === 0) return;
+    this.#due = [...new Set([...this.#due, ...concerned])].sort((a, b) => a.place - b.place);
+    if (this.#timer === undefined) this.#wakeSome();
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#due = [];
+    for (const parked of [...this.#parked]) this.#remove(parked);
+  }
+
+  #wakeSome(): void {
+    this.#timer = undefined;
+    for (let woken = 0; woken < BATCH && this.#due.length > 0; ) {
+      const parked = this.#due.shift();
+      if (parked !== undefined && this.#wake(parked)) woken++;
+    }
+    if (this.#due.length > 0) this.#timer = startTimer(BATCH_EVERY_MS, () => this.#wakeSome());
+  }
+
+  #wake(parked: Parked): boolean {
+    if (parked.gone) return false;
+    if (this.#ledger.choose(parked.scope) === undefined) {
+      parked.hold?.cancel();
+      this.#awaitHold(parked, this.#ledger.block(parked.scope));
+      return false;
+    }
+    this.#remove(parked);
+    parked.wake();
+    return true;
+  }
+
+  /** A hold ends by itself, and nothing in the ledger changes then. */
+  #awaitHold(parked: Parked, block: Block | undefined): void {
+    if (block === undefined || block.reason === 'missing' || block.until === undefined) return;
+    parked.hold = startTimer(Math.max(1, block.until - this.#now()), () => this.#wake(parked));
+  }
+
+  #remove(parked: Parked): void {
+    parked.gone = true;
+    parked.hold?.cancel();
+    this.#parked.delete(parked);
+  }
+}

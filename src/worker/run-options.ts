@@ -1,0 +1,59 @@
+import type { TransientOptions } from './transient.js';
+
+export interface RunOptions {
+  /** What to do when the scope has no usable credential: fail (default), resolve with undefined, or wait for fresh auth. */
+  readonly whenBlocked?: 'throw' | 'skip' | 'park' | undefined;
+  /** How long `park` waits, in milliseconds. Default 5 minutes. */
+  readonly parkMs?: number | undefined;
+  /** Breaks the run off, wherever it is; it rejects with the signal's reason and changes no verdict. */
+  readonly signal?: AbortSignal | undefined;
+  /** Covers everything: attempts, pauses, canary and parking. In milliseconds; default none. */
+  readonly timeoutMs?: number | undefined;
+  /** Does not wait for a canary. Default false. */
+  readonly urgent?: boolean | undefined;
+  /** The session's own credential or nothing. */
+  readonly fallback?: 'none' | undefined;
+  /** What becomes of a response that rejects the credential for good: an error (default), or the response itself, unread. */
+  readonly rejected?: 'throw' | 'return' | undefined;
+  /** Repeats what failed for reasons that pass. Default: it does not. */
+  readonly transient?: TransientOptions | undefined;
+}
+
+export const DEFAULT_PARK_MS = 5 * 60_000;
+
+const NAMES = new Set(['whenBlocked', 'parkMs', 'signal', 'timeoutMs', 'urgent', 'fallback', 'rejected', 'transient']);
+const TRANSIENT_NAMES = new Set(['retries', 'minMs', 'maxMs', 'maxRetryAfterMs']);
+
+/** @throws {TypeError} naming what is wrong. */
+export function checkRunOptions(options: RunOptions): void {
+  if (typeof options !== 'object' || options === null) throw new TypeError('run: `options` must be an object');
+  for (const name in options) if (!NAMES.has(name)) throw new TypeError(`run: unknown option \`${name}\``);
+  const { whenBlocked, parkMs, signal, timeoutMs, urgent, fallback, rejected, transient } = options;
+  requireOneOf('whenBlocked', whenBlocked, ['throw', 'skip', 'park']);
+  requireOneOf('fallback', fallback, ['none']);
+  requireOneOf('rejected', rejected, ['throw', 'return']);
+  requireMs('parkMs', parkMs);
+  requireMs('timeoutMs', timeoutMs);
+  if (urgent !== undefined && typeof urgent !== 'boolean') throw new TypeError('run: `urgent` must be a boolean');
+  if (signal !== undefined && typeof signal.addEventListener !== 'function') throw new TypeError('run: `signal` must be an AbortSignal');
+  if (transient !== undefined) checkTransient(transient);
+}
+
+function checkTransient(transient: TransientOptions): void {
+  if (typeof transient !== 'object' || transient === null) throw new TypeError('run: `transient` must be an object');
+  for (const name in transient) if (!TRANSIENT_NAMES.has(name)) throw new TypeError(`run: unknown option \`transient.${name}\``);
+  if (!Number.isInteger(transient.retries) || transient.retries < 0) throw new TypeError('run: `transient.retries` must be a whole number, 0 or more');
+  requireMs('transient.minMs', transient.minMs);
+  requireMs('transient.maxMs', transient.maxMs);
+  requireMs('transient.maxRetryAfterMs', transient.maxRetryAfterMs);
+}
+
+function requireOneOf(name: string, value: unknown, allowed: readonly string[]): void {
+  if (value !== undefined && !allowed.includes(value as string)) throw new TypeError(`run: \`${name}\` must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
+}
+
+function requireMs(name: string, value: unknown): void {
+  if (value !== undefined && (typeof value !== 'number' || !Number.isFinite(value) || value < 0)) {
+    throw new TypeError(`run: \`${name}\` must be a number of milliseconds, 0 or more`);
+  }
+}

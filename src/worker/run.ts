@@ -1,0 +1,172 @@
+import { startTimer } from '../clock.js';
+import { LatchkeyError } from '../errors.js';
+import type { WorkScope } from '../ledger/scope-key.js';
+import { nextStep } from '../policy/next-step.js';
+import { Acquirer } from './acquire.js';
+import { passOn, Sender } from './attempt.js';
+import { Flight, Flights } from './flight.js';
+import { type Attempt, closedError, Deadline, type Ended, Job, type Rejected, type Transient, type Workshop } from './job.js';
+import { drain } from './response.js';
+import { DEFAULT_PARK_MS, type RunOptions } from './run-options.js';
+import { retryTransient } from './transient.js';
+
+/** Runs attempts: leases, retries once with a credential that has changed, and stops when there is nothing left to try. */
+export class Runner {
+  readonly flights = new Flights();
+  readonly #shop: Workshop;
+  readonly #acquirer: Acquirer;
+  readonly #sender: Sender;
+
+  constructor(shop: Workshop) {
+    this.#shop = shop;
+    this.#acquirer = new Acquirer(shop);
+    this.#sender = new Sender(shop);
+  }
+
+  run<T>(scope: WorkScope, attempt: Attempt<T>, options: RunOptions): Promise<T | undefined> {
+    const { counters, ledger, incidents, clock } = this.#shop;
+    const { signal, timeoutMs } = options;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    counters.runs++;
+    if (options.whenBlocked === 'skip' && ledger.choose(scope) === undefined) {
+      // The short way for what a loop meets most often while a credential is dead.
+      incidents.meet(scope, 'unsent');
+      this.#acquirer.skipped(scope);
+      return Promise.resolve(undefined);
+    }
+    const job = new Job(scope, attempt, options, timeoutMs === undefined ? 0 : clock.now());
+    const { flight } = job;
+    this.flights.add(flight);
+    const disarm = signal === undefined && timeoutMs === undefined ? undefined : arm(flight, scope, signal, timeoutMs);
+    const end = (): void => {
+      this.flights.delete(flight);
+      disarm?.();
+      job.end();
+    };
+    this.#drive(job).then(
+      (value) => {
+        end();
+        flight.resolve(value);
+      },
+      (error: unknown) => {
+        end();
+        flight.reject(error);
+      },
+    );
+    return flight.promise as Promise<T | undefined>;
+  }
+
+  /** Resolves once the scope can work. */
+  whenRunnable(scope: WorkScope, signal: AbortSignal | undefined, timeoutMs = DEFAULT_PARK_MS): Promise<void> {
+    const { ledger, parking, seats } = this.#shop;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (ledger.choose(scope) !== undefined) return Promise.resolve();
+    if (!seats.take()) return Promise.reject(new LatchkeyError('PARK_OVERFLOW', 'too many runs wait already', { scope: scope.parts }));
+    const flight = new Flight(scope);
+    this.flights.add(flight);
+    const disarm = arm(flight, scope, signal, undefined);
+    const deadline = new Deadline(timeoutMs);
+    const end = (): void => {
+      this.flights.delete(flight);
+      disarm();
+      deadline.cancel();
+      seats.leave();
+    };
+    const waiting = flight.wait<void>((resolve, reject) => {
+      const unwatch = deadline.watch(() => reject(new LatchkeyError('PARK_TIMEOUT', 'no fresh credential came in time', { scope: scope.parts })));
+      const leave = parking.park(scope, parking.nextPlace(), resolve);
+      return () => {
+        unwatch();
+        leave();
+      };
+    });
+    waiting.then(
+      () => {
+        end();
+        flight.resolve(undefined);
+      },
+      (error: unknown) => {
+        end();
+        flight.reject(error);
+      },
+    );
+    return flight.promise as Promise<void>;
+  }
+
+  /** Ends the runs that wait for something other than their attempt. */
+  interruptWaiting(): void {
+    for (const flight of this.flights) if (flight.waiting) interruptClosed(flight);
+  }
+
+  interruptAll(): void {
+    for (const flight of this.flights) interruptClosed(flight);
+  }
+
+  async #drive<T>(job: Job<T>): Promise<T | undefined> {
+    let sent: Ended<T> | Transient<T> = await this.#sendWithAuthRetry(job);
+    const { transient } = job.options;
+    if (sent.kind === 'transient' && transient !== undefined && transient.retries > 0) {
+      sent = await retryTransient<Ended<T> | Transient<T>>(sent, () => this.#sendWithAuthRetry(job), {
+        ...transient,
+        flight: job.flight,
+        remainingMs: () => this.#remainingMs(job),
+        giveUp: (failed) => void drain(failed.kind === 'transient' ? failed.given.response : undefined),
+      });
+    }
+    const ended = sent.kind === 'transient' ? passOn(sent.given) : sent;
+    if (ended.kind === 'failed') throw ended.error;
+    return ended.value;
+  }
+
+  /** One attempt, and after a rejection one more, with another credential. */
+  async #sendWithAuthRetry<T>(job: Job<T>): Promise<Ended<T> | Transient<T>> {
+    const choice = this.#shop.ledger.choose(job.scope);
+    const acquired = (choice !== undefined && job.maySend(choice) ? this.#acquirer.tryNow(job, choice) : undefined) ?? (await this.#acquirer.acquire(job));
+    if ('kind' in acquired) return acquired;
+    const sent = await this.#sender.send(job, acquired);
+    return sent.kind === 'rejected' ? this.#afterRejection(job, sent) : sent;
+  }
+
+  async #afterRejection<T>(job: Job<T>, rejected: Rejected<T>): Promise<Ended<T> | Transient<T>> {
+    const choice = this.#shop.ledger.choose(job.scope);
+    const step = nextStep({ retried: job.retried, resolved: choice !== undefined, changed: choice !== undefined && job.maySend(choice) });
+    const park = choice === undefined && job.options.whenBlocked === 'park' && !job.retried;
+    if (step === 'blocked' && !park) return this.#acquirer.blocked(job);
+    const acquired = await this.#acquirer.acquire(job);
+    if ('kind' in acquired) return acquired;
+
+    job.retried = true;
+    void drain(rejected.given.response);
+    const { counters, emitter } = this.#shop;
+    counters.retried++;
+    const { fingerprint } = acquired.choice.identity;
+    emitter.emit('retried', () => ({ scope: job.scope.parts, fingerprint, from: rejected.call.identity.fingerprint }));
+    const again = await this.#sender.send(job, acquired);
+    return again.kind === 'rejected' ? this.#acquirer.blocked(job) : again;
+  }
+
+  #remainingMs<T>({ options, startedAt }: Job<T>): number {
+    return options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : startedAt + options.timeoutMs - this.#shop.clock.now();
+  }
+}
+
+function interruptClosed(flight: Flight): void {
+  flight.interrupt({ by: 'close', reason: closedError(flight.scope) });
+}
+
+/** Lets the caller's signal and time limit break a flight off. Returns how to stop that. */
+function arm(flight: Flight, scope: WorkScope, signal: AbortSignal | undefined, timeoutMs: number | undefined): () => void {
+  const onAbort = (): void => flight.interrupt({ by: 'signal', reason: signal?.reason });
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : startTimer(timeoutMs, () => {
+          const reason = new LatchkeyError('TIMEOUT', `the run took longer than ${timeoutMs} ms`, { scope: scope.parts });
+          flight.interrupt({ by: 'timeout', reason });
+        });
+  return () => {
+    signal?.removeEventListener('abort', onAbort);
+    timer?.cancel();
+  };
+}
