@@ -56,39 +56,38 @@ const NAMES: Readonly<Record<LatchkeyEventName, true>> = {
   skipped: true, parked: true, incident: true, recovered: true, suppressed: true, evicted: true, error: true,
 };
 
+interface Outlet {
+  readonly channel: ReturnType<typeof channel>;
+  readonly listeners: Set<(event: never) => unknown>;
+}
+
 /**
  * Tells listeners and the `latchkey:NAME` channels of node:diagnostics_channel. Payloads are built only when somebody hears them.
  * Events that a listener causes are told after the one that it is hearing.
  */
 export class Emitter {
-  readonly #listeners = new Map<LatchkeyEventName, Set<(event: never) => unknown>>();
-  readonly #channels = new Map<LatchkeyEventName, ReturnType<typeof channel>>();
+  readonly #outlets = Object.fromEntries(
+    Object.keys(NAMES).map((name) => [name, { channel: channel(`latchkey:${name}`), listeners: new Set<(event: never) => unknown>() }]),
+  ) as Record<LatchkeyEventName, Outlet>;
   readonly #queue: (() => void)[] = [];
   #telling = false;
   /** How often a function of the user's failed. */
   failures = 0;
 
-  constructor() {
-    for (const name of Object.keys(NAMES) as LatchkeyEventName[]) this.#channels.set(name, channel(`latchkey:${name}`));
-  }
-
   /** @throws {TypeError} for a name that is no event, or a listener that is no function. */
   on<Name extends LatchkeyEventName>(name: Name, listener: LatchkeyListener<Name>): () => void {
     if (typeof name !== 'string' || !Object.hasOwn(NAMES, name)) throw new TypeError(`on: unknown event \`${String(name)}\``);
     if (typeof listener !== 'function') throw new TypeError('on: `listener` must be a function');
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners);
+    const { listeners } = this.#outlets[name];
     // Wrapped, so that the same function may listen twice and each `off` removes its own.
     const own = (event: never): unknown => listener(event);
     listeners.add(own);
-    return () => {
-      listeners.delete(own);
-      if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name);
-    };
+    return () => void listeners.delete(own);
   }
 
   heard(name: LatchkeyEventName): boolean {
-    return this.#listeners.has(name) || this.#channels.get(name)?.hasSubscribers === true;
+    const { listeners, channel } = this.#outlets[name];
+    return listeners.size > 0 || channel.hasSubscribers;
   }
 
   emit<Name extends LatchkeyEventName>(name: Name, build: () => LatchkeyEvents[Name]): void {
@@ -112,9 +111,9 @@ export class Emitter {
 
   #tell<Name extends LatchkeyEventName>(name: Name, event: LatchkeyEvents[Name]): void {
     // A subscriber that throws is node's to report: diagnostics_channel turns it into an uncaught exception by contract.
-    const subscribed = this.#channels.get(name);
-    if (subscribed?.hasSubscribers) subscribed.publish(event);
-    for (const listener of this.#listeners.get(name) ?? []) {
+    const { listeners, channel } = this.#outlets[name];
+    if (channel.hasSubscribers) channel.publish(event);
+    for (const listener of listeners) {
       try {
         const result = (listener as (event: LatchkeyEvents[Name]) => unknown)(event);
         if (result instanceof Promise) result.catch((error: unknown) => this.#failed(name, error));

@@ -27,7 +27,8 @@ export function redactedCopy(thrown: unknown, credential: Credential): ErrorCopy
   const source = (typeof thrown === 'object' && thrown !== null ? thrown : { message: String(thrown) }) as Record<string, unknown>;
   const clean = (value: unknown): string | undefined => (typeof value === 'string' ? redact(value, credential) : undefined);
 
-  const copy = new Error(clean(read(source, 'message')) ?? '') as Error & { code?: string | number; status?: number };
+  // A response has no message of its own.
+  const copy = new Error(clean(read(source, 'message')) ?? `the upstream answered ${String(read(source, 'status'))}`) as Error & { code?: string | number; status?: number };
   const name = clean(read(source, 'name'));
   if (name !== undefined) define(copy, 'name', name);
   const stack = clean(read(source, 'stack'));

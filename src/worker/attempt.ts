@@ -12,6 +12,14 @@ import { drain, peekBody } from './response.js';
 /** Answers whose body may say more about the credential than their status. */
 const PEEKED = new Set([400, 401, 403]);
 
+/** An attempt that is out. */
+export interface Begun<T> {
+  readonly call: LeasedCall;
+  readonly acquired: Acquired;
+  readonly context: AttemptContext;
+  readonly answer: Promise<T>;
+}
+
 /** Makes attempts and records what they learn. */
 export class Sender {
   readonly #shop: Workshop;
@@ -21,9 +29,24 @@ export class Sender {
   }
 
   /** @throws {Interrupted} if the run was broken off in the meantime. */
-  async send<T>(job: Job<T>, { choice, lead, now }: Acquired): Promise<Sent<T>> {
+  async send<T>(job: Job<T>, acquired: Acquired): Promise<Sent<T>> {
+    const begun = this.begin(job, acquired);
+    let given: Given<T>;
+    try {
+      const value = await begun.answer;
+      if (this.succeed(job, begun, value)) return { kind: 'done', value };
+      given = returned(value);
+    } catch (error) {
+      given = thrown(error);
+    }
+    return this.conclude(job, begun, given);
+  }
+
+  /** Makes the attempt. Its answer goes to `succeed`, and if that will not have it to `conclude`. */
+  begin<T>(job: Job<T>, acquired: Acquired): Begun<T> {
     const { ledger, settler, counters, emitter } = this.#shop;
     const { flight, scope } = job;
+    const { choice, lead } = acquired;
     const call = new LeasedCall(choice, scope, ledger.sequence.next());
     const context = new AttemptContext(flight, ++job.attempts);
     counters.attempts++;
@@ -33,25 +56,40 @@ export class Sender {
       emitter.emit('borrowed', () => ({ scope: scope.parts, fingerprint: choice.identity.fingerprint }));
     }
     if (lead !== undefined) flight.onInterrupt = () => lead.done('next');
+    let answer: Promise<T>;
+    try {
+      const result = job.attempt(new IssuedLease(call, ledger, settler), context);
+      answer = result instanceof Promise ? result : Promise.resolve(result);
+    } catch (error) {
+      answer = Promise.reject(error);
+    }
+    return { call, acquired, context, answer };
+  }
+
+  /** The short way: the attempt returned what counts as accepted, to a run that is still wanted. Returns whether it was that. */
+  succeed<T>(job: Job<T>, { call, acquired, context }: Begun<T>, value: T): boolean {
+    if (job.flight.interruption !== undefined || context.wasUnused || !this.#isPlainSuccess(value)) return false;
+    this.#shop.settler.accept(call, acquired.now);
+    if (acquired.lead !== undefined) this.#handOn(job, acquired, 'accepted');
+    return true;
+  }
+
+  /**
+   * The long way: looks at what came back, and records it.
+   * @throws {Interrupted} if the run was broken off in the meantime.
+   */
+  async conclude<T>(job: Job<T>, { call, acquired, context }: Begun<T>, given: Given<T>): Promise<Sent<T>> {
+    const { flight } = job;
     let learnt: Classification['kind'] | undefined;
     try {
-      let given: Given<T>;
-      try {
-        const value = await job.attempt(new IssuedLease(call, ledger, settler), context);
-        given = { value, response: isResponseLike(value) ? value : undefined };
-      } catch (error) {
-        given = { error, response: responseBehind(error) };
-      }
       let sent: Sent<T> | undefined;
       // Of a run that was called off nothing counts; one that was only too slow has learnt something all the same.
       if (!context.wasUnused && flight.interruption?.by !== 'signal') {
-        if (this.#isPlainSuccess(given)) {
-          settler.accept(call, now);
+        if ('value' in given && this.#isPlainSuccess(given.value)) {
+          this.#shop.settler.accept(call, acquired.now);
           learnt = 'accepted';
         } else {
-          const judged = await this.#judge(job, call, given);
-          learnt = judged.kind;
-          sent = judged.sent;
+          ({ learnt, sent } = await this.#judge(job, call, given));
         }
       }
       if (flight.interruption !== undefined) {
@@ -60,29 +98,32 @@ export class Sender {
       }
       return sent ?? passOn(given);
     } finally {
-      flight.onInterrupt = undefined;
-      lead?.done(afterCanary(learnt));
+      if (acquired.lead !== undefined) this.#handOn(job, acquired, learnt);
     }
   }
 
-  /** A value that is no response counts as accepted: SDKs throw what was not. */
-  #isPlainSuccess<T>(given: Given<T>): boolean {
-    if ('error' in given) return false;
-    return given.response === undefined || (!this.#shop.settler.hasRule && isSuccess(given.response as { status: number }));
+  #handOn<T>({ flight }: Job<T>, { lead }: Acquired, learnt: Classification['kind'] | undefined): void {
+    flight.onInterrupt = undefined;
+    lead?.done(afterCanary(learnt));
   }
 
-  async #judge<T>(job: Job<T>, call: LeasedCall, given: Given<T>): Promise<{ kind: Classification['kind']; sent: Sent<T> }> {
+  /** A value that is no response counts as accepted: SDKs throw what was not. */
+  #isPlainSuccess(value: unknown): boolean {
+    return !isResponseLike(value) || (value.status >= 200 && value.status < 300 && !this.#shop.settler.hasRule);
+  }
+
+  async #judge<T>(job: Job<T>, call: LeasedCall, given: Given<T>): Promise<{ learnt: Classification['kind']; sent: Sent<T> }> {
     const { settler, clock, ledger } = this.#shop;
     const outcome = await this.#read(given);
     const { status } = outcome;
     const classification = settler.classify(outcome, call);
     const { kind } = classification;
     settler.record(call, classification, status);
-    if (kind === 'transient') return { kind, sent: { kind, given, retryAfterMs: classification.retryAfterMs } };
-    if (kind !== 'rejected') return { kind, sent: passOn(given) };
+    if (kind === 'transient') return { learnt: kind, sent: { kind, given, retryAfterMs: classification.retryAfterMs } };
+    if (kind !== 'rejected') return { learnt: kind, sent: passOn(given) };
     const rejected: Rejected<T> = { kind, call, given, status, since: clock.now() };
     job.noteRejected(rejected, ledger.sequence.next());
-    return { kind, sent: rejected };
+    return { learnt: kind, sent: rejected };
   }
 
   async #read<T>(given: Given<T>): Promise<Outcome> {
@@ -97,8 +138,12 @@ export function passOn<T>(given: Given<T>): Ended<T> {
   return 'error' in given ? { kind: 'failed', error: given.error } : { kind: 'done', value: given.value };
 }
 
-function isSuccess({ status }: { status: number }): boolean {
-  return status >= 200 && status < 300;
+export function returned<T>(value: T): Given<T> {
+  return { value, response: isResponseLike(value) ? value : undefined };
+}
+
+export function thrown<T>(error: unknown): Given<T> {
+  return { error, response: responseBehind(error) };
 }
 
 /** Fetch wrappers keep the response on their errors. */

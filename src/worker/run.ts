@@ -2,10 +2,10 @@ import { startTimer } from '../clock.js';
 import { LatchkeyError } from '../errors.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import { nextStep } from '../policy/next-step.js';
-import { Acquirer } from './acquire.js';
-import { passOn, Sender } from './attempt.js';
+import { type Acquired, Acquirer } from './acquire.js';
+import { type Begun, passOn, returned, Sender, thrown } from './attempt.js';
 import { Flight, Flights } from './flight.js';
-import { type Attempt, closedError, Deadline, type Ended, Job, type Rejected, type Transient, type Workshop } from './job.js';
+import { type Attempt, closedError, Deadline, type Ended, type Given, Job, type Rejected, type Transient, type Workshop } from './job.js';
 import { drain } from './response.js';
 import { DEFAULT_PARK_MS, type RunOptions } from './run-options.js';
 import { retryTransient } from './transient.js';
@@ -38,21 +38,9 @@ export class Runner {
     const { flight } = job;
     this.flights.add(flight);
     const disarm = signal === undefined && timeoutMs === undefined ? undefined : arm(flight, scope, signal, timeoutMs);
-    const end = (): void => {
-      this.flights.delete(flight);
-      disarm?.();
-      job.end();
-    };
-    this.#drive(job).then(
-      (value) => {
-        end();
-        flight.resolve(value);
-      },
-      (error: unknown) => {
-        end();
-        flight.reject(error);
-      },
-    );
+    const acquired = this.#acquireAtOnce(job);
+    if (acquired === undefined) this.#land(job, disarm, this.#drive(job, this.#sendWithAuthRetry(job)));
+    else this.#launch(job, disarm, acquired);
     return flight.promise as Promise<T | undefined>;
   }
 
@@ -102,8 +90,44 @@ export class Runner {
     for (const flight of this.flights) interruptClosed(flight);
   }
 
-  async #drive<T>(job: Job<T>): Promise<T | undefined> {
-    let sent: Ended<T> | Transient<T> = await this.#sendWithAuthRetry(job);
+  /** The usual case, without the long way's detours: nothing to wait for, and the first attempt is accepted. */
+  #launch<T>(job: Job<T>, disarm: (() => void) | undefined, acquired: Acquired): void {
+    const begun = this.#sender.begin(job, acquired);
+    const conclude = (given: Given<T>): void => {
+      this.#land(job, disarm, this.#drive(job, this.#conclude(job, begun, given)));
+    };
+    begun.answer.then(
+      (value) => {
+        if (!this.#sender.succeed(job, begun, value)) return conclude(returned(value));
+        this.#end(job, disarm);
+        job.flight.resolve(value);
+      },
+      (error: unknown) => conclude(thrown(error)),
+    );
+  }
+
+  /** Hands a run's end to its caller. */
+  #land<T>(job: Job<T>, disarm: (() => void) | undefined, end: Promise<T | undefined>): void {
+    end.then(
+      (value) => {
+        this.#end(job, disarm);
+        job.flight.resolve(value);
+      },
+      (error: unknown) => {
+        this.#end(job, disarm);
+        job.flight.reject(error);
+      },
+    );
+  }
+
+  #end<T>(job: Job<T>, disarm: (() => void) | undefined): void {
+    this.flights.delete(job.flight);
+    disarm?.();
+    job.end();
+  }
+
+  async #drive<T>(job: Job<T>, first: Promise<Ended<T> | Transient<T>>): Promise<T | undefined> {
+    let sent = await first;
     const { transient } = job.options;
     if (sent.kind === 'transient' && transient !== undefined && transient.retries > 0) {
       sent = await retryTransient<Ended<T> | Transient<T>>(sent, () => this.#sendWithAuthRetry(job), {
@@ -118,12 +142,21 @@ export class Runner {
     return ended.value;
   }
 
+  #acquireAtOnce<T>(job: Job<T>): Acquired | undefined {
+    const choice = this.#shop.ledger.choose(job.scope);
+    return choice !== undefined && job.maySend(choice) ? this.#acquirer.tryNow(job, choice) : undefined;
+  }
+
   /** One attempt, and after a rejection one more, with another credential. */
   async #sendWithAuthRetry<T>(job: Job<T>): Promise<Ended<T> | Transient<T>> {
-    const choice = this.#shop.ledger.choose(job.scope);
-    const acquired = (choice !== undefined && job.maySend(choice) ? this.#acquirer.tryNow(job, choice) : undefined) ?? (await this.#acquirer.acquire(job));
+    const acquired = this.#acquireAtOnce(job) ?? (await this.#acquirer.acquire(job));
     if ('kind' in acquired) return acquired;
     const sent = await this.#sender.send(job, acquired);
+    return sent.kind === 'rejected' ? this.#afterRejection(job, sent) : sent;
+  }
+
+  async #conclude<T>(job: Job<T>, begun: Begun<T>, given: Given<T>): Promise<Ended<T> | Transient<T>> {
+    const sent = await this.#sender.conclude(job, begun, given);
     return sent.kind === 'rejected' ? this.#afterRejection(job, sent) : sent;
   }
 
