@@ -49,7 +49,12 @@ export class LatchkeyError extends Error {
   readonly incident: string | undefined;
   readonly #original: unknown;
 
-  constructor(code: LatchkeyErrorCode, message: string, details: LatchkeyErrorDetails, origin?: { thrown: unknown; credential: Credential }) {
+  constructor(
+    code: LatchkeyErrorCode,
+    message: string,
+    details: LatchkeyErrorDetails,
+    origin?: { thrown: unknown; credential: Credential },
+  ) {
     super(message);
     this.code = code;
     this.scope = details.scope;

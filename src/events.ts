@@ -52,8 +52,22 @@ export type LatchkeyEventName = keyof LatchkeyEvents;
 export type LatchkeyListener<Name extends LatchkeyEventName> = (event: LatchkeyEvents[Name]) => unknown;
 
 const NAMES: Readonly<Record<LatchkeyEventName, true>> = {
-  captured: true, accepted: true, rejected: true, denied: true, held: true, retried: true, borrowed: true, blocked: true, resumed: true,
-  skipped: true, parked: true, incident: true, recovered: true, suppressed: true, evicted: true, error: true,
+  captured: true,
+  accepted: true,
+  rejected: true,
+  denied: true,
+  held: true,
+  retried: true,
+  borrowed: true,
+  blocked: true,
+  resumed: true,
+  skipped: true,
+  parked: true,
+  incident: true,
+  recovered: true,
+  suppressed: true,
+  evicted: true,
+  error: true,
 };
 
 interface Outlet {

@@ -1,6 +1,12 @@
 export type { Clock } from './clock.js';
 export { type ApiKeyOptions, apiKey, type BearerOptions, bearer, type Credential, type CredentialScheme } from './credential/credential.js';
-export { type CredentialHeaderOptions, type CredentialProblem, credentialFromHeaders, credentialProblem, type HeadersLike } from './credential/headers.js';
+export {
+  type CredentialHeaderOptions,
+  type CredentialProblem,
+  credentialFromHeaders,
+  credentialProblem,
+  type HeadersLike,
+} from './credential/headers.js';
 export { isLatchkeyError, LatchkeyError, type LatchkeyErrorCode, ResponseError, type ScopeParts } from './errors.js';
 export type { BlockReason, ErrorOrigin, LatchkeyEventName, LatchkeyEvents, LatchkeyListener } from './events.js';
 export { createLatchkey, type Evictable, type Latchkey, type Resolution } from './latchkey.js';

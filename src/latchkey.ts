@@ -64,7 +64,10 @@ export interface Latchkey {
    * Resolves once the scope can work. Rejects with `PARK_TIMEOUT` after `timeoutMs` (default 5 minutes), with `PARK_OVERFLOW` if too many wait, with
    * the signal's reason, or with `CLOSED`.
    */
-  whenRunnable(scope: Scope, options?: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined }): Promise<void>;
+  whenRunnable(
+    scope: Scope,
+    options?: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined },
+  ): Promise<void>;
   /** An operator's way back from a false rejection: the scope's credentials, or the one with this fingerprint, count as unproven again. */
   forgive(scopeOrFingerprint: Scope): void;
   /** Forgets a session, with all providers and purposes, or a whole tenant. @throws {TypeError} if neither is named. */
@@ -115,9 +118,24 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     },
   });
   const announcer = new Announcer({ limits: settings.report, delivery, emitter, counters, clock });
-  const incidents = new IncidentLog({ ledger, clock, emitter, counters, announcer, graceMs: settings.report.graceMs, scopes: settings.limits.sessions });
+  const incidents = new IncidentLog({
+    ledger,
+    clock,
+    emitter,
+    counters,
+    announcer,
+    graceMs: settings.report.graceMs,
+    scopes: settings.limits.sessions,
+  });
   const parking = new Parking(ledger, () => clock.now());
-  const settler = new Settler({ ledger, clock, emitter, counters, rule: settings.classify, onRejected: (scope) => void incidents.meet(scope, 'sent') });
+  const settler = new Settler({
+    ledger,
+    clock,
+    emitter,
+    counters,
+    rule: settings.classify,
+    onRejected: (scope) => void incidents.meet(scope, 'sent'),
+  });
   const runner = new Runner({ ledger, settler, incidents, emitter, counters, clock, canaries, parking, seats, canary: settings.canary });
 
   restore(ledger, settings.tombstones, settings.limits.sessions);
@@ -186,7 +204,8 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       const work = read(scope);
       if (isClosed()) return { ok: false, reason: 'closed' };
       const choice = ledger.choose(work);
-      if (choice !== undefined) return { ok: true, lease: new IssuedLease(new LeasedCall(choice, work, ledger.sequence.next()), ledger, settler) };
+      if (choice !== undefined)
+        return { ok: true, lease: new IssuedLease(new LeasedCall(choice, work, ledger.sequence.next()), ledger, settler) };
       const block = ledger.block(work);
       if (block === undefined || block.reason === 'missing') return { ok: false, reason: 'missing' };
       const { reason, status, since, until } = block;
@@ -250,7 +269,8 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     snapshot: () => takeSnapshot(ledger, incidents.snapshot(), clock.now()),
 
     close({ timeoutMs = DEFAULT_CLOSE_MS } = {}) {
-      if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) return Promise.reject(new TypeError('close: `timeoutMs` must be a number of milliseconds'));
+      if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
+        return Promise.reject(new TypeError('close: `timeoutMs` must be a number of milliseconds'));
       closing ??= end(timeoutMs);
       return closing;
     },
@@ -259,10 +279,17 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
 }
 
 /** What a capture is once Latchkey is closed. */
-const INERT_CAPTURE: Capture = Object.freeze({ changed: false, usable: false, settle: () => ({ state: 'unproven' as const }), commit: () => {}, discard: () => {} });
+const INERT_CAPTURE: Capture = Object.freeze({
+  changed: false,
+  usable: false,
+  settle: () => ({ state: 'unproven' as const }),
+  commit: () => {},
+  discard: () => {},
+});
 
 function requireCredential(caller: string, credential: unknown): void {
-  if (!(credential instanceof Credential)) throw new TypeError(`${caller}: \`credential\` must come from bearer(), apiKey() or credentialFromHeaders()`);
+  if (!(credential instanceof Credential))
+    throw new TypeError(`${caller}: \`credential\` must come from bearer(), apiKey() or credentialFromHeaders()`);
 }
 
 function requireOptions(caller: string, options: object, known: readonly string[]): void {

@@ -63,14 +63,29 @@ export interface Settings {
   readonly limits: { readonly sessions: number; readonly identities: number; readonly parked: number };
   readonly idleMs: number;
   readonly classify: ClassifyRule | undefined;
-  readonly report: { readonly graceMs: number; readonly perHour: number; readonly providerWideAfter: { readonly identities: number; readonly withinMs: number } };
+  readonly report: {
+    readonly graceMs: number;
+    readonly perHour: number;
+    readonly providerWideAfter: { readonly identities: number; readonly withinMs: number };
+  };
   readonly reporter: Reporter | undefined;
   readonly tombstones: readonly unknown[];
   readonly clock: Clock | undefined;
 }
 
 const KNOWN = [
-  'tenancy', 'fallback', 'canonicalProvider', 'canary', 'canaryMs', 'proofMs', 'limits', 'idleMs', 'classify', 'report', 'reporter', 'tombstones',
+  'tenancy',
+  'fallback',
+  'canonicalProvider',
+  'canary',
+  'canaryMs',
+  'proofMs',
+  'limits',
+  'idleMs',
+  'classify',
+  'report',
+  'reporter',
+  'tombstones',
   'clock',
 ];
 
@@ -167,6 +182,7 @@ function duration(name: string, value: number | undefined, fallback: number, lea
 
 function count(name: string, value: number | undefined, fallback: number, least: number): number {
   if (value === undefined) return fallback;
-  if (!Number.isSafeInteger(value) || value < least || value > 2 ** 31) throw new TypeError(`createLatchkey: \`${name}\` must be a whole number, ${least} or more`);
+  if (!Number.isSafeInteger(value) || value < least || value > 2 ** 31)
+    throw new TypeError(`createLatchkey: \`${name}\` must be a whole number, ${least} or more`);
   return value;
 }

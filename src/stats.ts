@@ -35,7 +35,21 @@ export interface Stats extends Readonly<Counters> {
 
 export function newCounters(): Counters {
   return {
-    captures: 0, runs: 0, attempts: 0, accepted: 0, rejected: 0, denied: 0, held: 0, late: 0, retried: 0, borrowed: 0, skipped: 0, parked: 0,
-    incidents: 0, reports: 0, reportsSuppressed: 0, evicted: 0,
+    captures: 0,
+    runs: 0,
+    attempts: 0,
+    accepted: 0,
+    rejected: 0,
+    denied: 0,
+    held: 0,
+    late: 0,
+    retried: 0,
+    borrowed: 0,
+    skipped: 0,
+    parked: 0,
+    incidents: 0,
+    reports: 0,
+    reportsSuppressed: 0,
+    evicted: 0,
   };
 }

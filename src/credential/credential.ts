@@ -114,7 +114,8 @@ function requireValue(caller: string, value: unknown): void {
 function readExpiry(caller: string, expiresAt: number | Date | undefined): number | undefined {
   if (expiresAt === undefined) return undefined;
   const ms = expiresAt instanceof Date ? expiresAt.getTime() : expiresAt;
-  if (typeof ms !== 'number' || !Number.isFinite(ms)) throw new TypeError(`${caller}: \`expiresAt\` must be a Date or milliseconds since the epoch`);
+  if (typeof ms !== 'number' || !Number.isFinite(ms))
+    throw new TypeError(`${caller}: \`expiresAt\` must be a Date or milliseconds since the epoch`);
   if (ms < SMALLEST_MS) throw new TypeError(`${caller}: \`expiresAt\` is in seconds; give milliseconds`);
   return ms;
 }

@@ -29,7 +29,10 @@ export function credentialFromHeaders(headers: HeadersLike | null | undefined, o
 }
 
 /** Why `credentialFromHeaders` gives nothing (what to answer 400 or 401 to), or undefined when it gives a credential. */
-export function credentialProblem(headers: HeadersLike | null | undefined, options?: CredentialHeaderOptions): CredentialProblem | undefined {
+export function credentialProblem(
+  headers: HeadersLike | null | undefined,
+  options?: CredentialHeaderOptions,
+): CredentialProblem | undefined {
   const reading = read(headers, options);
   return 'problem' in reading ? reading.problem : undefined;
 }

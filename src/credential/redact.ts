@@ -28,7 +28,10 @@ export function redactedCopy(thrown: unknown, credential: Credential): ErrorCopy
   const clean = (value: unknown): string | undefined => (typeof value === 'string' ? redact(value, credential) : undefined);
 
   // A response has no message of its own.
-  const copy = new Error(clean(read(source, 'message')) ?? `the upstream answered ${String(read(source, 'status'))}`) as Error & { code?: string | number; status?: number };
+  const copy = new Error(clean(read(source, 'message')) ?? `the upstream answered ${String(read(source, 'status'))}`) as Error & {
+    code?: string | number;
+    status?: number;
+  };
   const name = clean(read(source, 'name'));
   if (name !== undefined) define(copy, 'name', name);
   const stack = clean(read(source, 'stack'));
@@ -57,7 +60,10 @@ function formsOf(value: string): string[] {
   const forms = [value, JSON.stringify(value).slice(1, -1)];
   for (const encoded of [encodeURIComponent(value), new URLSearchParams([['', value]]).toString().slice(1)]) {
     // Percent-encoding is valid with lower-case digits too (RFC 3986, section 2.1).
-    forms.push(encoded, encoded.replace(/%[0-9A-F]{2}/g, (octet) => octet.toLowerCase()));
+    forms.push(
+      encoded,
+      encoded.replace(/%[0-9A-F]{2}/g, (octet) => octet.toLowerCase()),
+    );
   }
   if (value.length >= SHORTEST_BASE64) forms.push(...base64FormsOf(value));
   // Longest first, so that no form is cut in two by a shorter one that it contains.

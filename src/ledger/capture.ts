@@ -71,7 +71,10 @@ export class PresentedCapture implements Capture {
     const identity = this.#identity();
     if (identity === undefined) return { state: 'unproven' };
     const { settler } = this.#context;
-    return settler.settle({ identity, credential: this.#credential, scope: this.#scope, sent: this.#arrived, presented: true, borrowed: false }, outcome);
+    return settler.settle(
+      { identity, credential: this.#credential, scope: this.#scope, sent: this.#arrived, presented: true, borrowed: false },
+      outcome,
+    );
   }
 
   commit(): void {

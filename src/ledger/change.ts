@@ -66,7 +66,8 @@ export class Watchlist<T extends { readonly scope: Concerned }> {
   concernedBy(change: Change): T[] {
     if (this.#size === 0) return [];
     const found: T[] = [];
-    for (const realm of this.#matching(change)) found.push(...(change.session === ANY ? realm.all : (realm.sessions.get(change.session) ?? [])));
+    for (const realm of this.#matching(change))
+      found.push(...(change.session === ANY ? realm.all : (realm.sessions.get(change.session) ?? [])));
     return found;
   }
 

@@ -43,7 +43,8 @@ const UNBLOCK = {
 export function explain(ledger: Ledger, scope: WorkScope, closed: boolean): Explanation {
   const candidates = ledger.candidates(scope).map(explainCandidate);
   const source = closed ? undefined : ledger.choose(scope)?.source;
-  const session = scope.session === undefined ? undefined : [...ledger.tenants()].find(({ name }) => name === scope.tenant)?.sessions.get(scope.session);
+  const session =
+    scope.session === undefined ? undefined : [...ledger.tenants()].find(({ name }) => name === scope.tenant)?.sessions.get(scope.session);
   const held = [...(session?.allSlots() ?? [])].map((slot) => slot.provider);
   const explanation = {
     scope: scope.parts,
@@ -67,7 +68,16 @@ function explainCandidate({ source, identity, obstacle, refused }: Candidate): C
   if (obstacle === undefined) return { source, fingerprint, usable: false, reason: 'refused', ...none, unblock: UNBLOCK.refused };
   const { reason, since } = obstacle;
   const status = reason === 'expired' ? undefined : obstacle.status;
-  return { source, fingerprint, usable: false, reason, status, since, until: reason === 'held' ? obstacle.until : undefined, unblock: UNBLOCK[reason] };
+  return {
+    source,
+    fingerprint,
+    usable: false,
+    reason,
+    status,
+    since,
+    until: reason === 'held' ? obstacle.until : undefined,
+    unblock: UNBLOCK[reason],
+  };
 }
 
 function print({ scope, source, reason, candidates, otherProviders }: Omit<Explanation, 'toString'>): string {
@@ -80,7 +90,8 @@ function print({ scope, source, reason, candidates, otherProviders }: Omit<Expla
     lines.push(`  ${candidate.source} ${candidate.fingerprint}: ${why}`);
   }
   if (candidates.length === 0) lines.push('  no credential has been captured for it; would unblock: a capture');
-  if (otherProviders.length > 0) lines.push(`  the session holds credentials for: ${otherProviders.map((provider) => provider ?? '(no provider)').join(', ')}`);
+  if (otherProviders.length > 0)
+    lines.push(`  the session holds credentials for: ${otherProviders.map((provider) => provider ?? '(no provider)').join(', ')}`);
   return lines.join('\n');
 }
 

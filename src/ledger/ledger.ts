@@ -170,7 +170,12 @@ export class Ledger {
     const placed = this.#slots.present(scope, { identity, credential, at, now, sinceStart: now - this.#startedAt });
     const usable = isUsable(identity, scope, now);
     if (usable && (placed.own || placed.global)) {
-      this.#options.onChange({ cause: 'captured', tenant: scope.tenant, provider: scope.provider, session: placed.global ? ANY : scope.session });
+      this.#options.onChange({
+        cause: 'captured',
+        tenant: scope.tenant,
+        provider: scope.provider,
+        session: placed.global ? ANY : scope.session,
+      });
     }
     return { identity, changed: scope.session === undefined ? placed.global : placed.own, usable };
   }

@@ -22,7 +22,13 @@ export class WorkScope {
   /** The session's own credential or nothing: this run is not to borrow. */
   readonly ownOnly: boolean;
 
-  constructor(tenant: string | undefined, session: string | undefined, provider: string | undefined, purpose: string | undefined, ownOnly: boolean) {
+  constructor(
+    tenant: string | undefined,
+    session: string | undefined,
+    provider: string | undefined,
+    purpose: string | undefined,
+    ownOnly: boolean,
+  ) {
     this.tenant = tenant;
     this.session = session;
     this.provider = provider;
@@ -75,7 +81,8 @@ export function readScope(scope: Scope, rules: ScopeRules, ownOnly = false): Wor
   } else if (typeof scope === 'object' && scope !== null) {
     // A mistyped part would silently widen the work to the global credential.
     for (const part in scope) {
-      if (part !== 'tenant' && part !== 'session' && part !== 'provider' && part !== 'purpose') throw new TypeError(`scope: unknown part \`${part}\``);
+      if (part !== 'tenant' && part !== 'session' && part !== 'provider' && part !== 'purpose')
+        throw new TypeError(`scope: unknown part \`${part}\``);
     }
     ({ tenant, session, provider, purpose } = scope);
   } else {

@@ -12,7 +12,15 @@ import type { WorkScope } from './scope-key.js';
  * What came of a call: a status, a `Response` (its body is not read), a thrown error, `{ status, headers?, body? }`, or a hold of so many
  * milliseconds.
  */
-export type SettleOutcome = number | OutcomeLike | { readonly holdMs: number; readonly reason?: string | undefined } | Error | object | string | null | undefined;
+export type SettleOutcome =
+  | number
+  | OutcomeLike
+  | { readonly holdMs: number; readonly reason?: string | undefined }
+  | Error
+  | object
+  | string
+  | null
+  | undefined;
 
 export interface SettlerOptions {
   readonly ledger: Ledger;
@@ -104,7 +112,8 @@ export class Settler {
       case 'held': {
         counters.held++;
         const until = clock.now() + classification.ms;
-        if (this.#judge(call, classification, status)) emitter.emit('held', () => ({ ...about(call), until, reason: classification.reason }));
+        if (this.#judge(call, classification, status))
+          emitter.emit('held', () => ({ ...about(call), until, reason: classification.reason }));
       }
     }
   }
@@ -119,14 +128,16 @@ export class Settler {
 function readHold(outcome: SettleOutcome): Classification | undefined {
   if (typeof outcome !== 'object' || outcome === null || outcome instanceof Error || !('holdMs' in outcome)) return undefined;
   const { holdMs, reason } = outcome as { holdMs: unknown; reason?: unknown };
-  if (typeof holdMs !== 'number' || !Number.isFinite(holdMs) || holdMs < 0) throw new TypeError('settle: `holdMs` must be a number of milliseconds');
+  if (typeof holdMs !== 'number' || !Number.isFinite(holdMs) || holdMs < 0)
+    throw new TypeError('settle: `holdMs` must be a number of milliseconds');
   return { kind: 'held', ms: holdMs, reason: typeof reason === 'string' ? reason : undefined };
 }
 
 function readOutcome(outcome: SettleOutcome): Outcome {
   if (typeof outcome === 'number') return { status: outcome };
   if (typeof outcome !== 'object' || outcome === null || outcome instanceof Error) return outcomeOfError(outcome);
-  if (isResponseLike(outcome) || ('status' in outcome && typeof outcome.status === 'number')) return outcomeOfResponse(outcome as OutcomeLike);
+  if (isResponseLike(outcome) || ('status' in outcome && typeof outcome.status === 'number'))
+    return outcomeOfResponse(outcome as OutcomeLike);
   return outcomeOfError(outcome);
 }
 

@@ -61,7 +61,12 @@ function* verdicts(ledger: Ledger): Iterable<VerdictSnapshot> {
   }
 }
 
-function parts(tenant: string | undefined, session: string | undefined, provider: string | undefined, purpose?: string | undefined): ScopeParts {
+function parts(
+  tenant: string | undefined,
+  session: string | undefined,
+  provider: string | undefined,
+  purpose?: string | undefined,
+): ScopeParts {
   return {
     ...(tenant === undefined ? {} : { tenant }),
     ...(session === undefined ? {} : { session }),
@@ -108,8 +113,14 @@ function readTombstone(value: unknown): VerdictSnapshot {
 /** Undefined for verdicts that only the process which passed them can stand by: what worked then may not now. */
 function readRuling(verdict: unknown): Ruling | undefined {
   const { state, since, until, status, reach, reason } = (verdict ?? {}) as Record<string, unknown>;
-  const known = { sent: 0, passed: 0, since: typeof since === 'number' ? since : 0, status: typeof status === 'number' ? status : undefined };
+  const known = {
+    sent: 0,
+    passed: 0,
+    since: typeof since === 'number' ? since : 0,
+    status: typeof status === 'number' ? status : undefined,
+  };
   if (state === 'rejected') return { state, ...known, reach: reach === 'scope' ? 'scope' : 'identity' };
-  if (state === 'held' && typeof until === 'number') return { state, ...known, until, reason: typeof reason === 'string' ? reason : undefined };
+  if (state === 'held' && typeof until === 'number')
+    return { state, ...known, until, reason: typeof reason === 'string' ? reason : undefined };
   return undefined;
 }

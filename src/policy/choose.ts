@@ -20,7 +20,13 @@ export interface ScopeKeyed {
 /** Why a candidate may not be used now. */
 export type Obstacle =
   | { readonly reason: 'rejected'; readonly status: number | undefined; readonly since: number; readonly passed: number }
-  | { readonly reason: 'held'; readonly status: number | undefined; readonly since: number; readonly until: number; readonly passed: number }
+  | {
+      readonly reason: 'held';
+      readonly status: number | undefined;
+      readonly since: number;
+      readonly until: number;
+      readonly passed: number;
+    }
   | { readonly reason: 'expired'; readonly since: number; readonly passed: number };
 
 /** Usable for a scope: not rejected everywhere, not rejected for this scope, not held, not past its expiry. */
@@ -68,7 +74,10 @@ export function choose(
  * Whether a presented credential takes a slot that holds another one: the later presentation does, unless it is dead and the present one
  * is not. One that was dead already when it took its place holds it only until something alive comes, however old.
  */
-export function displaces(presented: { at: number; dead: boolean }, present: { at: number; deadOnArrival: boolean; dead: boolean }): boolean {
+export function displaces(
+  presented: { at: number; dead: boolean },
+  present: { at: number; deadOnArrival: boolean; dead: boolean },
+): boolean {
   if (presented.dead) return present.dead && presented.at > present.at;
   return presented.at > present.at || (present.deadOnArrival && present.dead);
 }

@@ -1,8 +1,27 @@
 /** The decisions by themselves: pure functions on values, to test a gateway's own rules against. */
-export { afterCanary, type AfterCanary, type CanaryMode, type Doubt, isDoubtful } from './canary.js';
-export { choose, completesBlock, displaces, isDead, isUsable, type Obstacle, obstacle, type ScopeKeyed, type Source, type Standing } from './choose.js';
-export { challengeError, type Classification, type ClassifyRule, classify, DEFAULT_HOLD_MS, retryAfter } from './classify.js';
-export { decideReport, type Incident, type IncidentEnd, type RecentReports, type ReportDecision, type ReportLimits, type Suppression } from './incident.js';
+export { type AfterCanary, afterCanary, type CanaryMode, type Doubt, isDoubtful } from './canary.js';
+export {
+  choose,
+  completesBlock,
+  displaces,
+  isDead,
+  isUsable,
+  type Obstacle,
+  obstacle,
+  type ScopeKeyed,
+  type Source,
+  type Standing,
+} from './choose.js';
+export { type Classification, type ClassifyRule, challengeError, classify, DEFAULT_HOLD_MS, retryAfter } from './classify.js';
+export {
+  decideReport,
+  type Incident,
+  type IncidentEnd,
+  type RecentReports,
+  type ReportDecision,
+  type ReportLimits,
+  type Suppression,
+} from './incident.js';
 export { type AfterRejection, type NextStep, nextStep } from './next-step.js';
 export { isResponseLike, type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from './outcome.js';
 export { providerRule } from './provider-rules.js';

@@ -36,11 +36,22 @@ type Fields = Record<string, unknown>;
 
 /** Whether a returned value speaks HTTP: it has a numeric status and headers. A domain object with a status alone is a value like any other. */
 export function isResponseLike(value: unknown): value is { readonly status: number; readonly headers: unknown } {
-  return typeof value === 'object' && value !== null && typeof (value as Fields)['status'] === 'number' && typeof (value as Fields)['headers'] === 'object' && (value as Fields)['headers'] !== null;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Fields)['status'] === 'number' &&
+    typeof (value as Fields)['headers'] === 'object' &&
+    (value as Fields)['headers'] !== null
+  );
 }
 
 /** The outcome that a response, or an object shaped like one, stands for. A response's body is not read. */
-export function outcomeOfResponse(response: { readonly status: number; readonly headers?: unknown; readonly body?: unknown; readonly data?: unknown }): Outcome {
+export function outcomeOfResponse(response: {
+  readonly status: number;
+  readonly headers?: unknown;
+  readonly body?: unknown;
+  readonly data?: unknown;
+}): Outcome {
   return { status: response.status, headers: readHeaders(response.headers), body: plainBody(response.body) ?? plainBody(response.data) };
 }
 
@@ -52,7 +63,12 @@ export function outcomeOfError(error: unknown): Outcome {
   const fields = asFields(error);
   if (fields === undefined) return { error };
   const response = asFields(get(fields, 'response'));
-  const status = firstNumber(get(fields, 'status'), get(fields, 'statusCode'), response && get(response, 'status'), response && get(response, 'statusCode'));
+  const status = firstNumber(
+    get(fields, 'status'),
+    get(fields, 'statusCode'),
+    response && get(response, 'status'),
+    response && get(response, 'statusCode'),
+  );
   const headers = readHeaders(get(fields, 'headers') ?? (response && get(response, 'headers')));
   const body = bodyOfError(fields, response);
   const code = status === undefined ? networkCode(fields) : undefined;

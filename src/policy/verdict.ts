@@ -6,7 +6,13 @@ export type Verdict =
   | { readonly state: 'unproven' }
   | { readonly state: 'accepted'; readonly since: number }
   | { readonly state: 'rejected'; readonly reach: Reach; readonly status: number | undefined; readonly since: number }
-  | { readonly state: 'held'; readonly status: number | undefined; readonly reason: string | undefined; readonly since: number; readonly until: number };
+  | {
+      readonly state: 'held';
+      readonly status: number | undefined;
+      readonly reason: string | undefined;
+      readonly since: number;
+      readonly until: number;
+    };
 
 /** A verdict with the sequence number of the call that it comes from, and of the moment it was passed. */
 export type Ruling = Verdict & { readonly sent: number; readonly passed: number };

@@ -61,7 +61,12 @@ export class Announcer {
     const { limits, clock } = this.#options;
     const now = clock.now();
     const history = this.#history(incident.provider);
-    const recent = { reportedAt: this.#reportedAt, openedAt: [...history.openedAt.values()], wideOpen: history.wide !== undefined, wideAt: history.wideAt };
+    const recent = {
+      reportedAt: this.#reportedAt,
+      openedAt: [...history.openedAt.values()],
+      wideOpen: history.wide !== undefined,
+      wideAt: history.wideAt,
+    };
     const decision = decideReport(recent, limits, now);
     if (decision === 'single') {
       this.#report(incident, now);

@@ -9,7 +9,7 @@ import { type WorkScope, workKey } from '../ledger/scope-key.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Incident, IncidentEnd } from '../policy/incident.js';
 import type { Counters } from '../stats.js';
-import type { Announcer, Announcement } from './announcer.js';
+import type { Announcement, Announcer } from './announcer.js';
 
 /** How many scopes an incident names; beyond that it counts them. */
 const MOST_NAMED = 1_000;
@@ -105,7 +105,13 @@ export class IncidentLog {
     }
   }
 
-  #join(key: string, scope: WorkScope, known: Afflicted | undefined, block: Exclude<Block, { reason: 'missing' }>, call: 'sent' | 'unsent'): string {
+  #join(
+    key: string,
+    scope: WorkScope,
+    known: Afflicted | undefined,
+    block: Exclude<Block, { reason: 'missing' }>,
+    call: 'sent' | 'unsent',
+  ): string {
     const found = known?.incident ?? this.#open.get(block.identity);
     const incident = found ?? this.#begin(block);
     if (known === undefined) this.#add({ key, scope, incident, absorbed: false });
@@ -116,7 +122,12 @@ export class IncidentLog {
 
     const { emitter, graceMs } = this.#options;
     if (found === undefined) emitter.emit('incident', () => ({ incident: describe(incident) }));
-    emitter.emit('blocked', () => ({ scope: scope.parts, fingerprint: block.identity.fingerprint, incident: incident.id, status: block.status }));
+    emitter.emit('blocked', () => ({
+      scope: scope.parts,
+      fingerprint: block.identity.fingerprint,
+      incident: incident.id,
+      status: block.status,
+    }));
     if (found === undefined && graceMs > 0) incident.opening = startTimer(graceMs, () => this.#graceOver(incident));
     // One that was absorbed when its grace ran out is told when that turns out not to hold.
     else if (incident.opening === undefined) this.#announce(incident);

@@ -68,7 +68,8 @@ export class Acquirer {
     const { incidents, ledger } = this.#shop;
     const { scope, options, rejection } = job;
     const incident = incidents.meet(scope, rejection === undefined ? 'unsent' : 'sent');
-    if (rejection !== undefined && options.rejected === 'return' && 'value' in rejection.given) return { kind: 'done', value: rejection.given.value };
+    if (rejection !== undefined && options.rejected === 'return' && 'value' in rejection.given)
+      return { kind: 'done', value: rejection.given.value };
     if (options.whenBlocked === 'skip') {
       void drain(rejection?.given.response);
       this.skipped(scope);
@@ -81,7 +82,8 @@ export class Acquirer {
   skipped(scope: WorkScope): void {
     const { counters, emitter, ledger } = this.#shop;
     counters.skipped++;
-    if (emitter.heard('skipped')) emitter.emit('skipped', () => ({ scope: scope.parts, reason: ledger.block(scope)?.reason ?? 'rejected' }));
+    if (emitter.heard('skipped'))
+      emitter.emit('skipped', () => ({ scope: scope.parts, reason: ledger.block(scope)?.reason ?? 'rejected' }));
   }
 
   /** Behind the canary that is out with this identity. Undefined: choose again. */
@@ -112,7 +114,14 @@ export class Acquirer {
       job.flight.wait<void>((resolve, reject) => {
         const leave = parking.park(scope, job.place(parking), resolve);
         const unwatch = parkDeadline.watch(() => {
-          reject(new LatchkeyError('PARK_TIMEOUT', 'no fresh credential came in time', { scope: scope.parts, incident, ...block }, originOf(job)));
+          reject(
+            new LatchkeyError(
+              'PARK_TIMEOUT',
+              'no fresh credential came in time',
+              { scope: scope.parts, incident, ...block },
+              originOf(job),
+            ),
+          );
         });
         return () => {
           unwatch();
@@ -134,7 +143,12 @@ export class Acquirer {
   }
 }
 
-function parkedDetails(block: Block | undefined): { reason: Block['reason']; fingerprint?: string; status?: number | undefined; since?: number } {
+function parkedDetails(block: Block | undefined): {
+  reason: Block['reason'];
+  fingerprint?: string;
+  status?: number | undefined;
+  since?: number;
+} {
   if (block === undefined || block.reason === 'missing') return { reason: 'missing' };
   return { reason: block.reason, fingerprint: block.identity.fingerprint, status: block.status, since: block.since };
 }
@@ -147,11 +161,24 @@ function blockedError<T>(job: Job<T>, block: Block | undefined, incident: string
     const { call, status, since } = rejection;
     const until = block !== undefined && block.reason !== 'missing' ? block.until : undefined;
     const details = { scope, fingerprint: call.identity.fingerprint, status, since, until, incident };
-    return new LatchkeyError('CREDENTIAL_REJECTED', `the credential was rejected${status === undefined ? '' : ` with ${status}`}`, details, originOf(job));
+    return new LatchkeyError(
+      'CREDENTIAL_REJECTED',
+      `the credential was rejected${status === undefined ? '' : ` with ${status}`}`,
+      details,
+      originOf(job),
+    );
   }
-  if (block === undefined || block.reason === 'missing') return new LatchkeyError('CREDENTIAL_MISSING', 'no credential has been captured for this scope', { scope });
+  if (block === undefined || block.reason === 'missing')
+    return new LatchkeyError('CREDENTIAL_MISSING', 'no credential has been captured for this scope', { scope });
   const { reason, identity, status, since, until } = block;
-  return new LatchkeyError(CODES[reason], `the credential is ${reason}, nothing was sent`, { scope, fingerprint: identity.fingerprint, status, since, until, incident });
+  return new LatchkeyError(CODES[reason], `the credential is ${reason}, nothing was sent`, {
+    scope,
+    fingerprint: identity.fingerprint,
+    status,
+    since,
+    until,
+    incident,
+  });
 }
 
 function originOf<T>({ rejection }: Job<T>): { thrown: unknown; credential: Choice['credential'] } | undefined {

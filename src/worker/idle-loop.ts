@@ -147,7 +147,9 @@ class Loop<T> implements IdleLoop {
     if (!this.#started || this.#blocked.size === 0) return;
     this.#waking ??= startTimer(0, () => {
       this.#waking = undefined;
-      this.#inBackground(this.#handOut((scope, key) => this.#blocked.has(key) && this.#latchkey.canRun(scope) && this.#blocked.delete(key)));
+      this.#inBackground(
+        this.#handOut((scope, key) => this.#blocked.has(key) && this.#latchkey.canRun(scope) && this.#blocked.delete(key)),
+      );
     });
   }
 
@@ -240,6 +242,7 @@ function checkOptions(options: object): void {
   }
   const required = { items, scope, task };
   for (const [name, value] of Object.entries({ ...required, key, onError })) {
-    if (typeof value !== 'function' && (value !== undefined || name in required)) throw new TypeError(`createIdleLoop: \`${name}\` must be a function`);
+    if (typeof value !== 'function' && (value !== undefined || name in required))
+      throw new TypeError(`createIdleLoop: \`${name}\` must be a function`);
   }
 }

@@ -42,14 +42,16 @@ export function checkRunOptions(options: RunOptions): void {
 function checkTransient(transient: TransientOptions): void {
   if (typeof transient !== 'object' || transient === null) throw new TypeError('run: `transient` must be an object');
   for (const name in transient) if (!TRANSIENT_NAMES.has(name)) throw new TypeError(`run: unknown option \`transient.${name}\``);
-  if (!Number.isInteger(transient.retries) || transient.retries < 0) throw new TypeError('run: `transient.retries` must be a whole number, 0 or more');
+  if (!Number.isInteger(transient.retries) || transient.retries < 0)
+    throw new TypeError('run: `transient.retries` must be a whole number, 0 or more');
   requireMs('transient.minMs', transient.minMs);
   requireMs('transient.maxMs', transient.maxMs);
   requireMs('transient.maxRetryAfterMs', transient.maxRetryAfterMs);
 }
 
 function requireOneOf(name: string, value: unknown, allowed: readonly string[]): void {
-  if (value !== undefined && !allowed.includes(value as string)) throw new TypeError(`run: \`${name}\` must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
+  if (value !== undefined && !allowed.includes(value as string))
+    throw new TypeError(`run: \`${name}\` must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
 }
 
 function requireMs(name: string, value: unknown): void {

@@ -61,7 +61,9 @@ export class Runner {
       seats.leave();
     };
     const waiting = flight.wait<void>((resolve, reject) => {
-      const unwatch = deadline.watch(() => reject(new LatchkeyError('PARK_TIMEOUT', 'no fresh credential came in time', { scope: scope.parts })));
+      const unwatch = deadline.watch(() =>
+        reject(new LatchkeyError('PARK_TIMEOUT', 'no fresh credential came in time', { scope: scope.parts })),
+      );
       const leave = parking.park(scope, parking.nextPlace(), resolve);
       return () => {
         unwatch();
