@@ -1,3 +1,4 @@
+export type { Evictable, Latchkey, Resolution } from './api.js';
 export type { Clock } from './clock.js';
 export { type ApiKeyOptions, apiKey, type BearerOptions, bearer, type Credential, type CredentialScheme } from './credential/credential.js';
 export {
@@ -9,7 +10,7 @@ export {
 } from './credential/headers.js';
 export { isLatchkeyError, LatchkeyError, type LatchkeyErrorCode, ResponseError, type ScopeParts } from './errors.js';
 export type { BlockReason, ErrorOrigin, LatchkeyEventName, LatchkeyEvents, LatchkeyListener } from './events.js';
-export { createLatchkey, type Evictable, type Latchkey, type Resolution } from './latchkey.js';
+export { createLatchkey } from './latchkey.js';
 export type { Capture } from './ledger/capture.js';
 export type { CandidateExplanation, Explanation } from './ledger/explain.js';
 export type { Lease } from './ledger/lease.js';

@@ -1,7 +1,7 @@
 import type { WorkScope } from './scope-key.js';
 
-/** Why scopes may be able to work again, or are gone (`evicted`), or have lost what they could borrow (`unlent`). */
-export type ChangeCause = 'captured' | 'pinned' | 'proven' | 'forgiven' | 'evicted' | 'unlent';
+/** Why scopes may be able to work again, now or when a hold ends (`held`), or are gone (`evicted`), or have lost what they could borrow (`unlent`). */
+export type ChangeCause = 'captured' | 'pinned' | 'proven' | 'forgiven' | 'held' | 'evicted' | 'unlent';
 
 /** What has changed in the ledger, and whose work it can concern. */
 export interface Change {
@@ -19,8 +19,6 @@ export const ANY: unique symbol = Symbol('any');
 export type Concerned = Pick<WorkScope, 'tenant' | 'provider' | 'session'>;
 
 interface Realm<T> {
-  readonly tenant: string | undefined;
-  readonly provider: string | undefined;
   readonly all: Set<T>;
   readonly sessions: Map<string | undefined, Set<T>>;
 }
@@ -36,12 +34,9 @@ export class Watchlist<T extends { readonly scope: Concerned }> {
 
   add(entry: T): void {
     const { tenant, provider, session } = entry.scope;
-    let tenants = this.#realms.get(provider);
-    if (tenants === undefined) this.#realms.set(provider, (tenants = new Map()));
-    let realm = tenants.get(tenant);
-    if (realm === undefined) tenants.set(tenant, (realm = { tenant, provider, all: new Set(), sessions: new Map() }));
-    let own = realm.sessions.get(session);
-    if (own === undefined) realm.sessions.set(session, (own = new Set()));
+    const tenants = entryOf(this.#realms, provider, () => new Map<string | undefined, Realm<T>>());
+    const realm = entryOf(tenants, tenant, () => ({ all: new Set<T>(), sessions: new Map<string | undefined, Set<T>>() }));
+    const own = entryOf(realm.sessions, session, () => new Set<T>());
     if (realm.all.has(entry)) return;
     realm.all.add(entry);
     own.add(entry);
@@ -86,4 +81,12 @@ export class Watchlist<T extends { readonly scope: Concerned }> {
       }
     }
   }
+}
+
+function entryOf<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const created = create();
+  map.set(key, created);
+  return created;
 }

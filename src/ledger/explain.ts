@@ -1,7 +1,8 @@
 import type { ScopeParts } from '../errors.js';
 import type { BlockReason } from '../events.js';
 import type { Source } from '../policy/choose.js';
-import type { Candidate, Ledger } from './ledger.js';
+import type { Candidate } from './block.js';
+import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';
 
 /** One credential that a scope's work could be done with, and why it is or is not. Times are milliseconds since the epoch. */

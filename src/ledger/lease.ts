@@ -2,10 +2,9 @@ import type { Credential } from '../credential/credential.js';
 import type { ScopeParts } from '../errors.js';
 import type { Source } from '../policy/choose.js';
 import type { Verdict } from '../policy/verdict.js';
-import type { Call, Choice, Ledger } from './ledger.js';
-import type { WorkScope } from './scope-key.js';
+import type { LeasedCall } from './call.js';
+import type { Ledger } from './ledger.js';
 import type { SettleOutcome, Settler } from './settle.js';
-import type { Identity } from './verdicts.js';
 
 /** What a worker gets for one attempt. There is nothing to give back; take a new one for each call. */
 export interface Lease {
@@ -21,32 +20,6 @@ export interface Lease {
    * @throws {TypeError} for a `holdMs` that is no number of milliseconds.
    */
   settle(outcome: SettleOutcome): Verdict;
-}
-
-/** A call that is about to be sent: it takes its number here. */
-export class LeasedCall implements Call {
-  readonly identity: Identity;
-  readonly credential: Credential;
-  readonly scope: WorkScope;
-  readonly sent: number;
-  readonly source: Source;
-  readonly presented: boolean;
-  readonly borrowed: boolean;
-
-  constructor(choice: Choice, scope: WorkScope, sent: number) {
-    this.identity = choice.identity;
-    this.credential = choice.credential;
-    this.scope = scope;
-    this.sent = sent;
-    this.source = choice.source;
-    this.presented = false;
-    this.borrowed = isBorrowed(choice, scope);
-  }
-}
-
-/** The global credential, lent to a session that did not bring it. */
-export function isBorrowed(choice: Choice, scope: WorkScope): boolean {
-  return choice.source === 'global' && scope.session !== undefined;
 }
 
 export class IssuedLease implements Lease {

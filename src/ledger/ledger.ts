@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
-import { choose, completesBlock, isUsable, type Obstacle, obstacle, type Source } from '../policy/choose.js';
-import type { Classification } from '../policy/classify.js';
+import { choose, isUsable, obstacle, type Source } from '../policy/choose.js';
 import { type Verdict, verdictOf } from '../policy/verdict.js';
+import { type Block, blockOf, type Candidate } from './block.js';
+import type { Call, Choice, Judgement } from './call.js';
 import { ANY, type Change } from './change.js';
 import { Pins } from './pins.js';
 import { type Pending, Provisional } from './provisional.js';
@@ -28,49 +29,6 @@ export interface LedgerOptions {
   /** Told after each change that can let work go on, or end an incident. */
   readonly onChange: (change: Change) => void;
   readonly onEvicted: (tenant: string | undefined, session: string | undefined, cause: EvictionCause) => void;
-}
-
-export interface Choice {
-  readonly source: Source;
-  readonly identity: Identity;
-  readonly credential: Credential;
-  readonly session: Session | undefined;
-}
-
-export interface Candidate {
-  readonly source: Source;
-  readonly identity: Identity;
-  readonly obstacle: Obstacle | undefined;
-  /** Usable, and the fallback rule will not have it lent. */
-  readonly refused: boolean;
-}
-
-/** Why a scope has nothing to work with; `identity` is the one whose fall completed the block. */
-export type Block =
-  | { readonly reason: 'missing' }
-  | {
-      readonly reason: Obstacle['reason'];
-      readonly identity: Identity;
-      readonly status: number | undefined;
-      readonly since: number;
-      /** When the first hold of a candidate ends. */
-      readonly until: number | undefined;
-    };
-
-/** A classification that says something about the credential. */
-export type Judgement = Extract<Classification, { kind: 'accepted' | 'rejected' | 'held' }>;
-
-/** A call whose outcome is to be recorded. */
-export interface Call {
-  readonly identity: Identity;
-  readonly credential: Credential;
-  readonly scope: WorkScope;
-  /** The number it took when it was sent. */
-  readonly sent: number;
-  /** A client's own request, seen passing through: it decides less than work done on its behalf. */
-  readonly presented: boolean;
-  /** Made by a session with the global credential that it did not bring. */
-  readonly borrowed: boolean;
 }
 
 /** What is known: which slot points at which identity, and the verdict on each. All else is derived from it at the moment of asking. */
@@ -135,18 +93,7 @@ export class Ledger {
 
   /** Why `choose` finds nothing; undefined if it does. */
   block(scope: WorkScope): Block | undefined {
-    const candidates = this.candidates(scope);
-    if (candidates.some((candidate) => candidate.obstacle === undefined && !candidate.refused)) return undefined;
-    let last: (Candidate & { obstacle: Obstacle }) | undefined;
-    let until: number | undefined;
-    for (const { obstacle: found, ...candidate } of candidates) {
-      if (found === undefined) continue;
-      if (found.reason === 'held') until = Math.min(until ?? found.until, found.until);
-      if (last === undefined || completesBlock(found, last.obstacle)) last = { ...candidate, obstacle: found };
-    }
-    if (last === undefined) return { reason: 'missing' };
-    const { reason, since } = last.obstacle;
-    return { reason, identity: last.identity, since, until, status: reason === 'expired' ? undefined : last.obstacle.status };
+    return blockOf(this.candidates(scope));
   }
 
   isUsable(identity: Identity, scope: WorkScope): boolean {
@@ -166,17 +113,13 @@ export class Ledger {
   present(scope: WorkScope, credential: Credential, at: number): { identity: Identity; changed: boolean; usable: boolean } {
     const now = this.#options.clock.now();
     const identity = this.#identities.of(scope.provider, credential.fingerprint);
-    identity.hint(credential.expiresAt);
+    const revived = this.#hint(identity, credential, now);
     const placed = this.#slots.present(scope, { identity, credential, at, now, sinceStart: now - this.#startedAt });
+    const { tenant, provider, session } = scope;
+    if (revived) this.#changed('captured', identity);
+    else if (placed.own || placed.global)
+      this.#options.onChange({ cause: 'captured', tenant, provider, session: placed.global ? ANY : session });
     const usable = isUsable(identity, scope, now);
-    if (usable && (placed.own || placed.global)) {
-      this.#options.onChange({
-        cause: 'captured',
-        tenant: scope.tenant,
-        provider: scope.provider,
-        session: placed.global ? ANY : scope.session,
-      });
-    }
     return { identity, changed: scope.session === undefined ? placed.global : placed.own, usable };
   }
 
@@ -207,7 +150,10 @@ export class Ledger {
     }
     const passed = this.sequence.next();
     if (judgement.kind === 'held') {
-      return identity.judge({ state: 'held', sent, passed, since: now, until: now + judgement.ms, status, reason: judgement.reason });
+      const { ms, reason } = judgement;
+      const applied = identity.judge({ state: 'held', sent, passed, since: now, until: now + ms, status, reason });
+      if (applied) this.#changed('held', identity);
+      return applied;
     }
     const rejection = { state: 'rejected', reach: judgement.reach, sent, passed, since: now, status } as const;
     return judgement.reach === 'identity' ? identity.judge(rejection) : identity.judgeFor(scope, rejection, this.#options.sessions);
@@ -225,11 +171,12 @@ export class Ledger {
   pin(scope: WorkScope, credential: Credential): { identity: Identity; unpin: () => void } {
     const identity = this.#identities.of(scope.provider, credential.fingerprint);
     identity.hint(credential.expiresAt);
-    identity.forgive(this.sequence.next());
+    const { judged } = identity;
+    if (judged) identity.forgive(this.sequence.next());
     const take = this.#pins.set(scope, identity, credential);
     const { tenant, provider } = scope;
     const tell = (): void => this.#options.onChange({ cause: 'pinned', tenant, provider, session: ANY });
-    this.#changed('forgiven', identity);
+    if (judged) this.#changed('forgiven', identity);
     tell();
     return {
       identity,
@@ -304,6 +251,13 @@ export class Ledger {
     return a?.depends || b?.depends ? this.#options.clock.now() : 0;
   }
 
+  /** A newer presentation's expiry hint. Returns whether it makes usable what had expired. */
+  #hint(identity: Identity, { expiresAt }: Credential, now: number): boolean {
+    const expired = identity.expiresAt !== undefined && now >= identity.expiresAt;
+    identity.hint(expiresAt);
+    return expired && !(identity.expiresAt !== undefined && now >= identity.expiresAt);
+  }
+
   #forgive(identities: Identity[]): boolean {
     for (const identity of identities) {
       identity.forgive(this.sequence.next());
@@ -322,7 +276,7 @@ export class Ledger {
     this.#options.onChange({ cause: 'evicted', tenant, provider: ANY, session });
   }
 
-  #changed(cause: 'proven' | 'forgiven', identity: Identity): void {
+  #changed(cause: 'captured' | 'proven' | 'forgiven', identity: Identity): void {
     this.#options.onChange({ cause, tenant: ANY, provider: identity.provider, session: ANY });
   }
 }

@@ -5,7 +5,8 @@ import { type Classification, type ClassifyRule, classify } from '../policy/clas
 import { isResponseLike, type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from '../policy/outcome.js';
 import type { Verdict } from '../policy/verdict.js';
 import type { Counters } from '../stats.js';
-import type { Call, Judgement, Ledger } from './ledger.js';
+import type { Call, Judgement } from './call.js';
+import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';
 
 /**
@@ -95,10 +96,12 @@ export class Settler {
     if (this.#closed) return;
     switch (classification.kind) {
       case 'accepted':
-        return this.accept(call, clock.now());
+        this.accept(call, clock.now());
+        return;
       case 'denied':
         counters.denied++;
-        return emitter.emit('denied', () => ({ ...about(call), status }));
+        emitter.emit('denied', () => ({ ...about(call), status }));
+        return;
       case 'rejected': {
         const { reach } = classification;
         // The client's own request may not be allowed; that says nothing about other work with its credential.

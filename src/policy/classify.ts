@@ -1,6 +1,7 @@
 import type { ScopeParts } from '../errors.js';
 import type { Outcome } from './outcome.js';
 import { providerRule } from './provider-rules.js';
+import { DEFAULT_HOLD_MS, retryAfter } from './retry-after.js';
 import type { Reach } from './verdict.js';
 
 /** What an outcome says about the credential that it was got with. */
@@ -20,9 +21,6 @@ export type Classification =
 
 /** A rule of the user's: a classification, or undefined to leave it to the built-in rules. */
 export type ClassifyRule = (outcome: Outcome, scope: ScopeParts) => Classification | undefined;
-
-/** How long a 402 holds a credential when the answer names no time, in milliseconds: 15 minutes. */
-export const DEFAULT_HOLD_MS = 15 * 60_000;
 
 const ACCEPTED: Classification = { kind: 'accepted' };
 const REJECTED: Classification = { kind: 'rejected', reach: 'identity' };
@@ -75,17 +73,6 @@ function classifyStatus(outcome: Outcome, now: number): Classification {
     return retryAfterMs === undefined ? TRANSIENT : { kind: 'transient', retryAfterMs };
   }
   return NONE;
-}
-
-/** Retry-After (RFC 9110, section 10.2.3: seconds or a date), or OpenAI's `retry-after-ms`; never negative. */
-export function retryAfter(outcome: Outcome, now: number): number | undefined {
-  const ms = outcome.headers?.['retry-after-ms'];
-  if (ms !== undefined && /^\d+(\.\d+)?$/.test(ms)) return Number(ms);
-  const value = outcome.headers?.['retry-after']?.trim();
-  if (value === undefined || value === '') return undefined;
-  if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
 /** The `error` parameter of a challenge (RFC 6750, section 3), read as a parameter: the word may stand in a description too. */

@@ -12,7 +12,7 @@ export {
   type Source,
   type Standing,
 } from './choose.js';
-export { type Classification, type ClassifyRule, challengeError, classify, DEFAULT_HOLD_MS, retryAfter } from './classify.js';
+export { type Classification, type ClassifyRule, challengeError, classify } from './classify.js';
 export {
   decideReport,
   type Incident,
@@ -25,4 +25,5 @@ export {
 export { type AfterRejection, type NextStep, nextStep } from './next-step.js';
 export { isResponseLike, type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from './outcome.js';
 export { providerRule } from './provider-rules.js';
+export { DEFAULT_HOLD_MS, retryAfter } from './retry-after.js';
 export { type Acceptance, type Reach, type Rejection, type Ruling, supersedes, UNPROVEN, type Verdict, verdictOf } from './verdict.js';

@@ -1,4 +1,5 @@
 import type { CredentialScheme } from '../credential/credential.js';
+import { isLatchkeyError } from '../errors.js';
 
 /** What came of a call, in one shape, whatever client made it. */
 export interface Outcome {
@@ -61,7 +62,8 @@ export function outcomeOfResponse(response: {
  */
 export function outcomeOfError(error: unknown): Outcome {
   const fields = asFields(error);
-  if (fields === undefined) return { error };
+  // An error of ours has a status too, but of another run's call, which has had its verdict.
+  if (fields === undefined || isLatchkeyError(error)) return { error };
   const response = asFields(get(fields, 'response'));
   const status = firstNumber(
     get(fields, 'status'),

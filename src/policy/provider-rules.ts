@@ -1,6 +1,7 @@
 import type { ScopeParts } from '../errors.js';
-import { type Classification, DEFAULT_HOLD_MS, retryAfter } from './classify.js';
+import type { Classification } from './classify.js';
 import type { Outcome } from './outcome.js';
+import { DEFAULT_HOLD_MS, retryAfter } from './retry-after.js';
 
 type Body = Readonly<Record<string, unknown>>;
 type Rule = (body: Body, outcome: Outcome, now: number) => Classification | undefined;

@@ -89,12 +89,13 @@ export class Announcer {
   ended(incident: Incident, announcement: Announcement): void {
     switch (announcement.how) {
       case 'pending':
-        return this.#suppress(incident, 'grace');
+        this.#suppress(incident, 'grace');
+        return;
       case 'single':
         if (incident.end !== 'evicted') this.#options.delivery.send('ended', incident);
         return;
       case 'wide':
-        return this.#leaveWide(incident, announcement.wide);
+        this.#leaveWide(incident, announcement.wide);
     }
   }
 
@@ -112,8 +113,7 @@ export class Announcer {
 
   #report(incident: Incident, now: number): void {
     this.#reportedAt = [...this.#reportedAt, now].slice(-this.#options.limits.perHour);
-    this.#options.counters.reports++;
-    this.#options.delivery.send('opened', incident);
+    if (this.#options.delivery.send('opened', incident)) this.#options.counters.reports++;
   }
 
   #suppress(incident: Incident, why: Suppression): void {

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, startTimer } from '../clock.js';
 import type { ScopeParts } from '../errors.js';
 import type { Emitter } from '../events.js';
+import type { Block } from '../ledger/block.js';
+import type { Choice } from '../ledger/call.js';
+import { isBorrowed } from '../ledger/call.js';
 import { type Change, Watchlist } from '../ledger/change.js';
-import { isBorrowed } from '../ledger/lease.js';
-import type { Block, Choice, Ledger } from '../ledger/ledger.js';
+import type { Ledger } from '../ledger/ledger.js';
 import { type WorkScope, workKey } from '../ledger/scope-key.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Incident, IncidentEnd } from '../policy/incident.js';
@@ -84,6 +86,8 @@ export class IncidentLog {
   /** The ledger has changed: scopes that it concerns may be free again, or gone. */
   changed(change: Change): void {
     for (const entry of this.#watch.concernedBy(change)) {
+      // A listener to what the last one caused may have freed this one already.
+      if (!entry.incident.afflicted.has(entry)) continue;
       if (change.cause === 'evicted') {
         this.#leave(entry, 'evicted');
         continue;
@@ -122,6 +126,8 @@ export class IncidentLog {
 
     const { emitter, graceMs } = this.#options;
     if (found === undefined) emitter.emit('incident', () => ({ incident: describe(incident) }));
+    // A listener may have brought fresh auth: then it is over before anybody else has heard of it.
+    if (this.#open.get(incident.identity) !== incident) return incident.id;
     emitter.emit('blocked', () => ({
       scope: scope.parts,
       fingerprint: block.identity.fingerprint,
@@ -177,7 +183,10 @@ export class IncidentLog {
   }
 
   #recovered(entry: Afflicted, end: IncidentEnd): void {
-    if (end !== 'fallback' || this.#options.graceMs === 0) return this.#leave(entry, end);
+    if (end !== 'fallback' || this.#options.graceMs === 0) {
+      this.#leave(entry, end);
+      return;
+    }
     if (entry.absorbed) return;
     entry.absorbed = true;
     this.#resumed(entry, end);
@@ -203,7 +212,11 @@ export class IncidentLog {
   #awaitAbsorption(incident: OpenIncident): void {
     if (!isAbsorbed(incident) || incident.ending !== undefined) return;
     incident.ending = startTimer(this.#options.graceMs, () => {
-      for (const entry of [...incident.afflicted]) this.#leave(entry, 'fallback');
+      incident.ending = undefined;
+      for (const entry of [...incident.afflicted]) {
+        if (this.#options.ledger.choose(entry.scope) === undefined) entry.absorbed = false;
+        else this.#leave(entry, 'fallback');
+      }
     });
   }
 

@@ -22,14 +22,16 @@ export class Delivery {
     this.#emitter = emitter;
   }
 
-  send(what: 'opened' | 'ended', incident: Incident): void {
-    if (this.#reporter === undefined) return;
+  /** Returns whether there is anybody to tell. */
+  send(what: 'opened' | 'ended', incident: Incident): boolean {
+    if (this.#reporter === undefined) return false;
     try {
       const result = this.#reporter[what](incident);
       if (result instanceof Promise) this.#await(result);
     } catch (error) {
       this.#emitter.contain('reporter', error);
     }
+    return true;
   }
 
   /** Resolves when what is on its way has arrived. */

@@ -1,6 +1,7 @@
 import { LatchkeyError, type LatchkeyErrorCode } from '../errors.js';
-import { isBorrowed } from '../ledger/lease.js';
-import type { Block, Choice } from '../ledger/ledger.js';
+import type { Block } from '../ledger/block.js';
+import type { Choice } from '../ledger/call.js';
+import { isBorrowed } from '../ledger/call.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import { isDoubtful } from '../policy/canary.js';
 import type { Lead, Turn } from './canary.js';
@@ -68,7 +69,7 @@ export class Acquirer {
     const { incidents, ledger } = this.#shop;
     const { scope, options, rejection } = job;
     const incident = incidents.meet(scope, rejection === undefined ? 'unsent' : 'sent');
-    if (rejection !== undefined && options.rejected === 'return' && 'value' in rejection.given)
+    if (rejection !== undefined && rejection !== job.drained && options.rejected === 'return' && 'value' in rejection.given)
       return { kind: 'done', value: rejection.given.value };
     if (options.whenBlocked === 'skip') {
       void drain(rejection?.given.response);
@@ -108,6 +109,7 @@ export class Acquirer {
     const { reason, ...block } = parkedDetails(ledger.block(scope));
     // Nobody will get it any more, and its socket is needed.
     void drain(rejection?.given.response);
+    job.drained = rejection;
     counters.parked++;
     emitter.emit('parked', () => ({ scope: scope.parts, reason }));
     await this.#seated(job, () =>

@@ -1,5 +1,6 @@
 import { ResponseError } from '../errors.js';
-import { IssuedLease, LeasedCall } from '../ledger/lease.js';
+import { LeasedCall } from '../ledger/call.js';
+import { IssuedLease } from '../ledger/lease.js';
 import { afterCanary } from '../policy/canary.js';
 import type { Classification } from '../policy/classify.js';
 import { isResponseLike, type Outcome, outcomeOfError, outcomeOfResponse } from '../policy/outcome.js';
@@ -30,6 +31,10 @@ export class Sender {
 
   /** @throws {Interrupted} if the run was broken off in the meantime. */
   async send<T>(job: Job<T>, acquired: Acquired): Promise<Sent<T>> {
+    if (job.flight.interruption !== undefined) {
+      acquired.lead?.done('next');
+      throw new Interrupted();
+    }
     const begun = this.begin(job, acquired);
     let given: Given<T>;
     try {

@@ -13,12 +13,16 @@ export class Flight {
   previous: Flight | undefined = undefined;
   next: Flight | undefined = undefined;
   interruption: Interruption | undefined = undefined;
+  /** It pauses before its next attempt. */
+  resting = false;
   /** Set while others wait for what this run learns. */
   onInterrupt: (() => void) | undefined = undefined;
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;
   #controller: AbortController | undefined = undefined;
   #cancelWait: (() => void) | undefined = undefined;
+  #pausing = false;
+  #closing: Interruption | undefined = undefined;
 
   constructor(scope: WorkScope) {
     this.scope = scope;
@@ -58,7 +62,7 @@ export class Flight {
 
   /** It waits for something other than its attempt. */
   get waiting(): boolean {
-    return this.#cancelWait !== undefined;
+    return this.resting || this.#cancelWait !== undefined;
   }
 
   /** @throws {Interrupted} if the run was broken off. */
@@ -71,6 +75,7 @@ export class Flight {
    * @throws {Interrupted} when the run is broken off.
    */
   async wait<R>(start: (resolve: (value: R) => void, reject: (error: unknown) => void) => () => void): Promise<R> {
+    if (this.#closing !== undefined) this.interrupt(this.#closing);
     this.check();
     let cleanUp: (() => void) | undefined;
     try {

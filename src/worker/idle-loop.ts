@@ -76,10 +76,12 @@ class Loop<T> implements IdleLoop {
   /** Keys that were skipped because they were blocked, since the last tick began. */
   #blocked = new Set<string>();
   #started = false;
-  #ticking = false;
+  #handingOut = 0;
   #timer: { cancel(): void } | undefined = undefined;
   #waking: { cancel(): void } | undefined = undefined;
+  /** Ends the tasks, and before them the handing out of more. */
   #controller = new AbortController();
+  #drawing = new AbortController();
   #unlisten: (() => void)[] = [];
   /** Called when a task is through. */
   readonly #onPlace = new Set<() => void>();
@@ -93,6 +95,7 @@ class Loop<T> implements IdleLoop {
     if (this.#started) return;
     this.#started = true;
     this.#controller = new AbortController();
+    this.#drawing = new AbortController();
     if (this.#options.wakeOnFreshAuth) {
       const wake = (): void => this.#wakeSoon();
       this.#unlisten = [this.#latchkey.on('captured', wake), this.#latchkey.on('resumed', wake)];
@@ -120,6 +123,9 @@ class Loop<T> implements IdleLoop {
     this.#started = false;
     this.#timer?.cancel();
     this.#waking?.cancel();
+    this.#waking = undefined;
+    this.#drawing.abort();
+    this.#freePlace();
     for (const unlisten of this.#unlisten) unlisten();
     this.#unlisten = [];
     const controller = this.#controller;
@@ -138,7 +144,7 @@ class Loop<T> implements IdleLoop {
     this.#timer = startTimer(this.#options.everyMs, () => {
       this.#schedule();
       // One that is still handing out its work is not overtaken by the next.
-      if (!this.#ticking) this.#inBackground(this.tick());
+      if (this.#handingOut === 0) this.#inBackground(this.tick());
     });
   }
 
@@ -156,13 +162,14 @@ class Loop<T> implements IdleLoop {
   /** Draws items one by one, each when there is a place for it, and starts those that are wanted. */
   async #handOut(isWanted: (scope: Scope, key: string, summary: Counts) => boolean): Promise<TickSummary> {
     const { signal } = this.#controller;
+    const drawing = this.#drawing.signal;
     const summary: Counts = { done: 0, failed: 0, blocked: 0, busy: 0 };
     const tasks: Promise<void>[] = [];
-    this.#ticking = true;
+    this.#handingOut++;
     try {
-      for (const item of this.#options.items()) {
-        while (this.#working.size >= this.#concurrency() && !signal.aborted) await this.#place();
-        if (signal.aborted) break;
+      for (const item of drawing.aborted ? [] : this.#options.items()) {
+        while (this.#working.size >= this.#concurrency() && !drawing.aborted) await this.#place();
+        if (drawing.aborted) break;
         try {
           const scope = this.#options.scope(item);
           const key = this.#options.key?.(item) ?? keyOf(scope);
@@ -173,7 +180,7 @@ class Loop<T> implements IdleLoop {
         }
       }
     } finally {
-      this.#ticking = false;
+      this.#handingOut--;
     }
     await Promise.all(tasks);
     return summary;
@@ -210,7 +217,8 @@ class Loop<T> implements IdleLoop {
   #concurrency(): number {
     const { concurrency = DEFAULT_CONCURRENCY } = this.#options;
     const asked = typeof concurrency === 'function' ? concurrency() : concurrency;
-    return asked >= 1 ? asked : 1;
+    // What is no number would let nothing through for ever.
+    return Number.isNaN(asked) ? 1 : Math.max(asked, 1);
   }
 
   #place(): Promise<void> {
@@ -229,7 +237,11 @@ type Counts = { -readonly [Name in keyof TickSummary]: TickSummary[Name] };
 const nothing = (): undefined => undefined;
 
 function keyOf(scope: Scope): string {
-  return typeof scope === 'string' ? scope : `\0${JSON.stringify([scope.tenant, scope.session, scope.provider, scope.purpose])}`;
+  if (typeof scope === 'string') return scope;
+  const { tenant, session, provider, purpose } = scope;
+  // However a session alone is written, it is one key.
+  if (session !== undefined && tenant === undefined && provider === undefined && purpose === undefined) return session;
+  return `\0${JSON.stringify([tenant, session, provider, purpose])}`;
 }
 
 function checkOptions(options: object): void {

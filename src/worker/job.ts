@@ -1,8 +1,9 @@
 import { type Clock, startTimer } from '../clock.js';
 import { LatchkeyError } from '../errors.js';
 import type { Emitter } from '../events.js';
-import type { Lease, LeasedCall } from '../ledger/lease.js';
-import type { Choice, Ledger } from '../ledger/ledger.js';
+import type { Choice, LeasedCall } from '../ledger/call.js';
+import type { Lease } from '../ledger/lease.js';
+import type { Ledger } from '../ledger/ledger.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Settler } from '../ledger/settle.js';
 import type { Identity } from '../ledger/verdicts.js';
@@ -29,6 +30,8 @@ export interface Workshop {
   readonly canaries: Canaries;
   readonly parking: Parking;
   readonly seats: Seats;
+  /** No new attempts: Latchkey is closing. */
+  readonly isClosing: () => boolean;
   readonly canary: { readonly mode: CanaryMode; readonly proofMs: number };
 }
 
@@ -68,6 +71,8 @@ export class Job<T> {
   retried = false;
   /** The last rejection that this run met. */
   rejection: Rejected<T> | undefined = undefined;
+  /** The rejection whose answer was drained before the run parked: it can be returned no more. */
+  drained: Rejected<T> | undefined = undefined;
   /** A canary has come back well from this identity: no other is waited for. */
   pass: Identity | undefined = undefined;
   #rejected: Map<Identity, number> | undefined = undefined;

@@ -1,6 +1,7 @@
 import { startTimer } from '../clock.js';
+import type { Block } from '../ledger/block.js';
 import { type Change, Watchlist } from '../ledger/change.js';
-import type { Block, Ledger } from '../ledger/ledger.js';
+import type { Ledger } from '../ledger/ledger.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 
 /** Those who wait are woken in batches, so that fresh auth does not set off a stampede. */

@@ -4,7 +4,7 @@ import type { WorkScope } from '../ledger/scope-key.js';
 import { nextStep } from '../policy/next-step.js';
 import { type Acquired, Acquirer } from './acquire.js';
 import { type Begun, passOn, returned, Sender, thrown } from './attempt.js';
-import { Flight, Flights } from './flight.js';
+import { Flight, Flights, type Interruption, Interrupted } from './flight.js';
 import { type Attempt, closedError, Deadline, type Ended, type Given, Job, type Rejected, type Transient, type Workshop } from './job.js';
 import { drain } from './response.js';
 import { DEFAULT_PARK_MS, type RunOptions } from './run-options.js';
@@ -83,13 +83,13 @@ export class Runner {
     return flight.promise as Promise<void>;
   }
 
-  /** Ends the runs that wait for something other than their attempt. */
+  /** Ends the runs that wait for something other than their attempt, now or later. */
   interruptWaiting(): void {
-    for (const flight of this.flights) if (flight.waiting) interruptClosed(flight);
+    for (const flight of this.flights) flight.waitNoMore(closed(flight));
   }
 
   interruptAll(): void {
-    for (const flight of this.flights) interruptClosed(flight);
+    for (const flight of this.flights) flight.interrupt(closed(flight));
   }
 
   /** The usual case, without the long way's detours: nothing to wait for, and the first attempt is accepted. */
@@ -117,6 +117,8 @@ export class Runner {
       },
       (error: unknown) => {
         this.#end(job, disarm);
+        // Nobody is there any more to get the answer that the run had in hand.
+        if (error instanceof Interrupted) void drain(job.rejection?.given.response);
         job.flight.reject(error);
       },
     );
@@ -132,6 +134,7 @@ export class Runner {
     let sent = await first;
     const { transient } = job.options;
     if (sent.kind === 'transient' && transient !== undefined && transient.retries > 0) {
+      this.#stopIfClosing(job);
       sent = await retryTransient<Ended<T> | Transient<T>>(sent, () => this.#sendWithAuthRetry(job), {
         ...transient,
         flight: job.flight,
@@ -151,6 +154,7 @@ export class Runner {
 
   /** One attempt, and after a rejection one more, with another credential. */
   async #sendWithAuthRetry<T>(job: Job<T>): Promise<Ended<T> | Transient<T>> {
+    this.#stopIfClosing(job);
     const acquired = this.#acquireAtOnce(job) ?? (await this.#acquirer.acquire(job));
     if ('kind' in acquired) return acquired;
     const sent = await this.#sender.send(job, acquired);
@@ -167,6 +171,7 @@ export class Runner {
     const step = nextStep({ retried: job.retried, resolved: choice !== undefined, changed: choice !== undefined && job.maySend(choice) });
     const park = choice === undefined && job.options.whenBlocked === 'park' && !job.retried;
     if (step === 'blocked' && !park) return this.#acquirer.blocked(job);
+    this.#stopIfClosing(job);
     const acquired = await this.#acquirer.acquire(job);
     if ('kind' in acquired) return acquired;
 
@@ -180,13 +185,19 @@ export class Runner {
     return again.kind === 'rejected' ? this.#acquirer.blocked(job) : again;
   }
 
+  /** @throws {Interrupted} What is out is given its time; nothing more is sent. */
+  #stopIfClosing<T>({ flight }: Job<T>): void {
+    if (this.#shop.isClosing()) interruptClosed(flight);
+    flight.check();
+  }
+
   #remainingMs<T>({ options, startedAt }: Job<T>): number {
     return options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : startedAt + options.timeoutMs - this.#shop.clock.now();
   }
 }
 
-function interruptClosed(flight: Flight): void {
-  flight.interrupt({ by: 'close', reason: closedError(flight.scope) });
+function closed({ scope }: Flight): Interruption {
+  return { by: 'close', reason: closedError(scope) };
 }
 
 /** Lets the caller's signal and time limit break a flight off. Returns how to stop that. */

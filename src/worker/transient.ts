@@ -39,12 +39,15 @@ export async function retryTransient<S extends { readonly kind: string; readonly
     return await pRetry(
       async (attemptNumber) => {
         // p-retry's first attempt is the one that has failed already.
+        flight.resting = false;
         if (attemptNumber > 1) {
+          flight.pausing = false;
           giveUp(last);
           last = await again();
         }
-        if (last.kind === 'transient') throw new StillFailing();
-        return last;
+        if (last.kind !== 'transient') return last;
+        flight.pausing = true;
+        throw new StillFailing();
       },
       {
         retries,
@@ -55,7 +58,9 @@ export async function retryTransient<S extends { readonly kind: string; readonly
         signal: flight.signal,
         shouldRetry: ({ error }) => error instanceof StillFailing,
         onFailedAttempt: async ({ retriesLeft, retriesConsumed, error }) => {
-          if (!(error instanceof StillFailing) || retriesLeft === 0 || last.retryAfterMs === undefined) return;
+          if (!(error instanceof StillFailing) || retriesLeft === 0) return;
+          flight.resting = true;
+          if (last.retryAfterMs === undefined) return;
           const asked = Math.min(last.retryAfterMs, maxRetryAfterMs);
           if (asked >= remainingMs()) throw error;
           // p-retry's own pause follows, so only the difference is waited for here.
@@ -66,6 +71,8 @@ export async function retryTransient<S extends { readonly kind: string; readonly
   } catch (error) {
     if (error instanceof StillFailing) return last;
     throw error;
+  } finally {
+    flight.resting = false;
   }
 }
 
