@@ -10,7 +10,7 @@ export function borrowRule({ fallback }: Settings, emitter: Emitter): (candidate
   const failed = failingOnce(emitter, 'fallback');
   return (candidate, scope) => {
     try {
-      return fallback(candidate, scope.parts) === true;
+      return atOnce('fallback', fallback(candidate, scope.parts)) === true;
     } catch (error) {
       failed(error);
       return false;
@@ -24,7 +24,7 @@ export function providerRule({ canonicalProvider }: Settings, emitter: Emitter):
   const failed = failingOnce(emitter, 'canonicalProvider');
   return (provider) => {
     try {
-      const canonical = canonicalProvider(provider);
+      const canonical = atOnce('canonicalProvider', canonicalProvider(provider));
       if (typeof canonical === 'string' && canonical !== '') return canonical;
       throw new TypeError('canonicalProvider: must return the name of a provider');
     } catch (error) {
@@ -32,6 +32,13 @@ export function providerRule({ canonicalProvider }: Settings, emitter: Emitter):
       return provider;
     }
   };
+}
+
+/** Nobody waits for what a rule promises; that promise's own failure must not go unhandled. */
+function atOnce<T>(rule: string, answer: T): T {
+  if (!(answer instanceof Promise)) return answer;
+  answer.catch(() => {});
+  throw new TypeError(`${rule}: must answer at once, not with a promise`);
 }
 
 /** These rules are asked whenever anybody asks anything: their failure is told once, and counted once. */

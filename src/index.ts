@@ -16,7 +16,6 @@ export type { CandidateExplanation, Explanation } from './ledger/explain.js';
 export type { Lease } from './ledger/lease.js';
 export type { FallbackCandidate } from './ledger/ledger.js';
 export type { Scope } from './ledger/scope-key.js';
-export type { SettleOutcome } from './ledger/settle.js';
 export type { SlotSnapshot, Snapshot, VerdictSnapshot } from './ledger/snapshot.js';
 export type { FallbackRule, LatchkeyOptions } from './options.js';
 export type { CanaryMode } from './policy/canary.js';

@@ -89,9 +89,9 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     isClosing: () => closing !== undefined,
   });
 
-  restore(ledger, settings.tombstones, settings.limits.sessions);
   const rules = { multiTenant: settings.multiTenant, canonicalProvider: providerRule(settings, emitter) };
-  const read = (scope: Scope, ownOnly = false): WorkScope => readScope(scope, rules, ownOnly);
+  restore(ledger, settings.tombstones, settings.limits.sessions, rules.canonicalProvider);
+  const read = (scope: Scope, ownOnly = false): WorkScope => readScope(scope, rules, ownOnly || settings.fallback === 'none');
   const isClosed = (): boolean => closing !== undefined;
 
   let sweep: { cancel(): void } | undefined;
@@ -134,10 +134,12 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       const work = read(scope);
       requireCredential('capture', credential);
       requireOptions('capture', captureOptions, ['provisional']);
+      const { provisional = false } = captureOptions;
+      if (typeof provisional !== 'boolean') throw new TypeError('capture: `provisional` must be a boolean');
       if (isClosed()) return INERT_CAPTURE;
       counters.captures++;
       sweepLater();
-      return new PresentedCapture(captureContext, work, credential, captureOptions.provisional === true);
+      return new PresentedCapture(captureContext, work, credential, provisional);
     },
 
     pin(scope, credential) {
@@ -184,15 +186,16 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       return runner.run(work, attempt, runOptions) as Promise<never>;
     },
 
-    whenRunnable(scope, { signal, timeoutMs } = {}) {
+    whenRunnable(scope, options = {}) {
       let work: WorkScope;
       try {
         work = read(scope);
-        checkRunOptions({ signal, timeoutMs });
+        requireOptions('whenRunnable', options, ['signal', 'timeoutMs']);
+        checkRunOptions(options);
       } catch (error) {
         return Promise.reject(error);
       }
-      return isClosed() ? Promise.reject(closedError(work)) : runner.whenRunnable(work, signal, timeoutMs);
+      return isClosed() ? Promise.reject(closedError(work)) : runner.whenRunnable(work, options.signal, options.timeoutMs);
     },
 
     forgive(scopeOrFingerprint) {
@@ -219,9 +222,13 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
 
     snapshot: () => takeSnapshot(ledger, incidents.snapshot(), clock.now()),
 
-    close({ timeoutMs = DEFAULT_CLOSE_MS } = {}) {
-      if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
-        return Promise.reject(new TypeError('close: `timeoutMs` must be a number of milliseconds'));
+    close(options = {}) {
+      let timeoutMs: number;
+      try {
+        timeoutMs = readCloseOptions(options);
+      } catch (error) {
+        return Promise.reject(error);
+      }
       closing ??= end(timeoutMs);
       return closing;
     },
@@ -246,6 +253,14 @@ function requireCredential(caller: string, credential: unknown): void {
 function requireOptions(caller: string, options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null) throw new TypeError(`${caller}: \`options\` must be an object`);
   for (const name of Object.keys(options)) if (!known.includes(name)) throw new TypeError(`${caller}: unknown option \`${name}\``);
+}
+
+function readCloseOptions(options: { readonly timeoutMs?: number | undefined }): number {
+  requireOptions('close', options, ['timeoutMs']);
+  const { timeoutMs = DEFAULT_CLOSE_MS } = options;
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
+    throw new TypeError('close: `timeoutMs` must be a number of milliseconds, 0 or more');
+  return timeoutMs;
 }
 
 function readEvictable(scope: Evictable, read: (scope: Scope) => WorkScope): WorkScope {

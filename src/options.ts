@@ -113,8 +113,8 @@ export function readOptions(options: LatchkeyOptions): Settings {
   if (typeof options.fallback !== 'function') requireOneOf('fallback', options.fallback, ['global', 'none']);
   requireOneOf('tenancy', options.tenancy, ['single', 'multi']);
   requireOneOf('canary', options.canary, ['doubtful', 'borrowed', 'off']);
-  requireFunction('canonicalProvider', options.canonicalProvider);
-  requireFunction('classify', options.classify);
+  if (options.canonicalProvider !== undefined) requireFunction('canonicalProvider', options.canonicalProvider);
+  if (options.classify !== undefined) requireFunction('classify', options.classify);
   return {
     multiTenant: options.tenancy === 'multi',
     fallback: options.fallback ?? 'global',
@@ -163,7 +163,7 @@ function requireObject(name: string, value: unknown): void {
 }
 
 function requireFunction(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'function') throw new TypeError(`createLatchkey: \`${name}\` must be a function`);
+  if (typeof value !== 'function') throw new TypeError(`createLatchkey: \`${name}\` must be a function`);
 }
 
 function requireOneOf(name: string, value: unknown, allowed: readonly string[]): void {

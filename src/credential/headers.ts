@@ -63,10 +63,12 @@ function read(headers: HeadersLike | null | undefined, options: CredentialHeader
 
 function readOptions(options: CredentialHeaderOptions | undefined): readonly string[] {
   if (options === undefined) return KEY_HEADERS;
+  if (typeof options !== 'object' || options === null) throw new TypeError('credentialFromHeaders: `options` must be an object');
   for (const name of Object.keys(options)) {
     if (name !== 'headers') throw new TypeError(`credentialFromHeaders: unknown option \`${name}\``);
   }
   if (options.headers === undefined) return KEY_HEADERS;
+  if (!Array.isArray(options.headers)) throw new TypeError('credentialFromHeaders: `headers` must be a list of header names');
   const names: string[] = [];
   for (const name of options.headers) {
     if (!isHeaderName(name)) throw new TypeError('credentialFromHeaders: `headers` must hold header names');

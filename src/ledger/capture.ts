@@ -3,7 +3,7 @@ import type { Verdict } from '../policy/verdict.js';
 import type { Ledger } from './ledger.js';
 import type { Pending } from './provisional.js';
 import type { WorkScope } from './scope-key.js';
-import type { SettleOutcome, Settler } from './settle.js';
+import type { Settler } from './settle.js';
 import type { Identity } from './verdicts.js';
 
 /** A client's request that presented a credential. */
@@ -13,11 +13,12 @@ export interface Capture {
   /** The credential may be used for the scope, as far as is known. */
   readonly usable: boolean;
   /**
-   * Judges the credential by what came of the client's own request, at any time, repeatedly. A bare 403 changes nothing, and no
+   * Judges the credential by what came of the client's own request, at any time, repeatedly: a status, a `Response` (its body is not read), a
+   * thrown error, `{ status, headers?, body? }`, or `{ holdMs, reason? }`. A bare 403 changes nothing, and no
    * incident is opened: the client sees its own failure.
    * @throws {TypeError} for a `holdMs` that is no number of milliseconds.
    */
-  settle(outcome: SettleOutcome): Verdict;
+  settle(outcome: unknown): Verdict;
   /** Installs a provisional capture, in the place that its arrival had; nothing if its session was evicted since. */
   commit(): void;
   /** Forgets a provisional capture. */
@@ -67,7 +68,7 @@ export class PresentedCapture implements Capture {
     return identity === undefined ? !ledger.isPast(this.#credential.expiresAt) : ledger.isUsable(identity, this.#scope);
   }
 
-  settle(outcome: SettleOutcome): Verdict {
+  settle(outcome: unknown): Verdict {
     const identity = this.#identity();
     if (identity === undefined) return { state: 'unproven' };
     const { settler } = this.#context;

@@ -4,7 +4,7 @@ import type { Source } from '../policy/choose.js';
 import type { Verdict } from '../policy/verdict.js';
 import type { LeasedCall } from './call.js';
 import type { Ledger } from './ledger.js';
-import type { SettleOutcome, Settler } from './settle.js';
+import type { Settler } from './settle.js';
 
 /** What a worker gets for one attempt. There is nothing to give back; take a new one for each call. */
 export interface Lease {
@@ -16,10 +16,11 @@ export interface Lease {
   /** Whether the credential may be used still, for this scope: worth asking between the steps of long work. */
   usable(): boolean;
   /**
-   * Records what came of the call made with this lease, and returns the verdict on its credential. `run` does it by itself.
+   * Records what came of the call made with this lease, and returns the verdict on its credential; `run` does it by itself. An outcome is a
+   * status, a `Response` (its body is not read), a thrown error, `{ status, headers?, body? }`, or `{ holdMs, reason? }`.
    * @throws {TypeError} for a `holdMs` that is no number of milliseconds.
    */
-  settle(outcome: SettleOutcome): Verdict;
+  settle(outcome: unknown): Verdict;
 }
 
 export class IssuedLease implements Lease {
@@ -53,7 +54,7 @@ export class IssuedLease implements Lease {
     return this.#call.identity.known && this.#ledger.isUsable(this.#call.identity, this.#call.scope);
   }
 
-  settle(outcome: SettleOutcome): Verdict {
+  settle(outcome: unknown): Verdict {
     return this.#settler.settle(this.#call, outcome);
   }
 

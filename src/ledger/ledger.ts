@@ -276,7 +276,7 @@ export class Ledger {
     this.#options.onChange({ cause: 'evicted', tenant, provider: ANY, session });
   }
 
-  #changed(cause: 'captured' | 'proven' | 'forgiven', identity: Identity): void {
+  #changed(cause: 'captured' | 'proven' | 'forgiven' | 'held', identity: Identity): void {
     this.#options.onChange({ cause, tenant: ANY, provider: identity.provider, session: ANY });
   }
 }

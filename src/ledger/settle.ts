@@ -2,26 +2,12 @@ import type { Clock } from '../clock.js';
 import { redactedCopy } from '../credential/redact.js';
 import type { Emitter } from '../events.js';
 import { type Classification, type ClassifyRule, classify } from '../policy/classify.js';
-import { isResponseLike, type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from '../policy/outcome.js';
+import { type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from '../policy/outcome.js';
 import type { Verdict } from '../policy/verdict.js';
 import type { Counters } from '../stats.js';
 import type { Call, Judgement } from './call.js';
 import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';
-
-/**
- * What came of a call: a status, a `Response` (its body is not read), a thrown error, `{ status, headers?, body? }`, or a hold of so many
- * milliseconds.
- */
-export type SettleOutcome =
-  | number
-  | OutcomeLike
-  | { readonly holdMs: number; readonly reason?: string | undefined }
-  | Error
-  | object
-  | string
-  | null
-  | undefined;
 
 export interface SettlerOptions {
   readonly ledger: Ledger;
@@ -55,7 +41,7 @@ export class Settler {
   }
 
   /** @throws {TypeError} for a hold that is no number of milliseconds. */
-  settle(call: Call, outcome: SettleOutcome): Verdict {
+  settle(call: Call, outcome: unknown): Verdict {
     const hold = readHold(outcome);
     if (hold !== undefined) {
       this.record(call, hold, undefined);
@@ -73,6 +59,8 @@ export class Settler {
     if (rule !== undefined) {
       try {
         const classification = rule(known, scope.parts);
+        // A promise is no classification; its own failure must not go unhandled.
+        if (classification instanceof Promise) classification.catch(() => {});
         if (classification !== undefined) return checked(classification);
       } catch (error) {
         // The rule has seen a client's error, which may hold the credential.
@@ -128,7 +116,7 @@ export class Settler {
   }
 }
 
-function readHold(outcome: SettleOutcome): Classification | undefined {
+function readHold(outcome: unknown): Classification | undefined {
   if (typeof outcome !== 'object' || outcome === null || outcome instanceof Error || !('holdMs' in outcome)) return undefined;
   const { holdMs, reason } = outcome as { holdMs: unknown; reason?: unknown };
   if (typeof holdMs !== 'number' || !Number.isFinite(holdMs) || holdMs < 0)
@@ -136,11 +124,10 @@ function readHold(outcome: SettleOutcome): Classification | undefined {
   return { kind: 'held', ms: holdMs, reason: typeof reason === 'string' ? reason : undefined };
 }
 
-function readOutcome(outcome: SettleOutcome): Outcome {
+function readOutcome(outcome: unknown): Outcome {
   if (typeof outcome === 'number') return { status: outcome };
   if (typeof outcome !== 'object' || outcome === null || outcome instanceof Error) return outcomeOfError(outcome);
-  if (isResponseLike(outcome) || ('status' in outcome && typeof outcome.status === 'number'))
-    return outcomeOfResponse(outcome as OutcomeLike);
+  if ('status' in outcome && typeof outcome.status === 'number') return outcomeOfResponse(outcome as OutcomeLike);
   return outcomeOfError(outcome);
 }
 

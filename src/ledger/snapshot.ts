@@ -81,17 +81,21 @@ const FINGERPRINT = /^[0-9a-f]{16}$/;
  * Takes over rejections and holds that an earlier process knew. They count as older than anything sent from now on.
  * @throws {TypeError} for what is no verdict of a snapshot.
  */
-export function restore(ledger: Ledger, tombstones: readonly unknown[], mostScopes: number): void {
+export function restore(
+  ledger: Ledger,
+  tombstones: readonly unknown[],
+  mostScopes: number,
+  canonicalProvider: ((provider: string) => string) | undefined,
+): void {
   for (const tombstone of tombstones) {
     const { provider, fingerprint, verdict, scopes } = readTombstone(tombstone);
     const ruling = readRuling(verdict);
-    const rulings = scopes.map((one) => [one.scope, readRuling(one.verdict)] as const);
+    const rulings = scopes.map((one) => [readKey(one), readRuling(one?.verdict)] as const);
     if (ruling === undefined && rulings.length === 0) continue;
-    const identity = ledger.remember(provider, fingerprint);
+    const folded = provider !== undefined && canonicalProvider !== undefined ? canonicalProvider(provider) : provider;
+    const identity = ledger.remember(folded, fingerprint);
     if (ruling !== undefined) identity.judge(ruling);
-    for (const [scope, own] of rulings) {
-      if (own !== undefined) identity.judgeFor({ key: scopeKey(scope.tenant, scope.session, scope.purpose) }, own, mostScopes);
-    }
+    for (const [key, own] of rulings) if (own !== undefined) identity.judgeFor({ key }, own, mostScopes);
   }
 }
 
@@ -102,12 +106,24 @@ function readTombstone(value: unknown): VerdictSnapshot {
     tombstone === null ||
     typeof tombstone.fingerprint !== 'string' ||
     !FINGERPRINT.test(tombstone.fingerprint) ||
-    !(tombstone.provider === undefined || typeof tombstone.provider === 'string') ||
+    !isPart(tombstone.provider) ||
     !Array.isArray(tombstone.scopes)
   ) {
-    throw new TypeError('createLatchkey: `tombstones` must hold verdicts of a snapshot');
+    throw noVerdict();
   }
   return tombstone as VerdictSnapshot;
+}
+
+function readKey(value: Partial<VerdictSnapshot['scopes'][number]> | null | undefined): string {
+  const scope = value?.scope;
+  if (typeof scope !== 'object' || scope === null) throw noVerdict();
+  const { tenant, session, purpose } = scope;
+  if (!isPart(tenant) || !isPart(session) || !isPart(purpose)) throw noVerdict();
+  return scopeKey(tenant, session, purpose);
+}
+
+function isPart(value: unknown): boolean {
+  return value === undefined || (typeof value === 'string' && value !== '');
 }
 
 /** Undefined for verdicts that only the process which passed them can stand by: what worked then may not now. */
@@ -119,8 +135,18 @@ function readRuling(verdict: unknown): Ruling | undefined {
     since: typeof since === 'number' ? since : 0,
     status: typeof status === 'number' ? status : undefined,
   };
-  if (state === 'rejected') return { state, ...known, reach: reach === 'scope' ? 'scope' : 'identity' };
-  if (state === 'held' && typeof until === 'number')
-    return { state, ...known, until, reason: typeof reason === 'string' ? reason : undefined };
-  return undefined;
+  switch (state) {
+    case 'unproven':
+    case 'accepted':
+      return undefined;
+    case 'rejected':
+      return { state, ...known, reach: reach === 'scope' ? 'scope' : 'identity' };
+    case 'held':
+      if (typeof until === 'number') return { state, ...known, until, reason: typeof reason === 'string' ? reason : undefined };
+  }
+  throw noVerdict();
+}
+
+function noVerdict(): TypeError {
+  return new TypeError('createLatchkey: `tombstones` must hold verdicts of a snapshot');
 }

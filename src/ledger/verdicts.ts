@@ -127,14 +127,15 @@ export class Identity implements Standing {
   accept(ruling: Acceptance, scope: ScopeKeyed, borrowed: boolean, mostScopes: number): boolean {
     const experience = this.#learn();
     if (ruling.sent < experience.forgivenAt) return false;
+    const marked = experience.scopes.rejections > 0 && experience.scopes.get(scope.key)?.state === 'rejected';
     const changed = this.#rule(experience, ruling);
-    const forScope = this.#ruleFor(experience, scope.key, ruling, mostScopes);
+    const cleared = this.#ruleFor(experience, scope.key, ruling, mostScopes) && marked;
     if (changed) {
       experience.provenAt = ruling.since;
       if (borrowed) experience.borrowProvenAt = ruling.since;
       if (this.#hint !== undefined && ruling.since >= this.#hint) experience.voidedHint = this.#hint;
     }
-    return changed || forScope;
+    return changed || cleared;
   }
 
   /** A rejection everywhere, or a hold. Returns whether it changed anything. */
@@ -154,8 +155,9 @@ export class Identity implements Standing {
   /** Back to unproven: calls numbered below `at` no longer count. */
   forgive(at: number): void {
     if (this.#experience === undefined) return;
-    this.#experience = newExperience();
-    this.#experience.forgivenAt = at;
+    // That a hint was wrong is no verdict to be taken back.
+    const { voidedHint } = this.#experience;
+    this.#experience = { ...newExperience(), voidedHint, forgivenAt: at };
   }
 
   #learn(): Experience {

@@ -21,8 +21,6 @@ export class Flight {
   #reject!: (reason: unknown) => void;
   #controller: AbortController | undefined = undefined;
   #cancelWait: (() => void) | undefined = undefined;
-  #pausing = false;
-  #closing: Interruption | undefined = undefined;
 
   constructor(scope: WorkScope) {
     this.scope = scope;
@@ -75,7 +73,6 @@ export class Flight {
    * @throws {Interrupted} when the run is broken off.
    */
   async wait<R>(start: (resolve: (value: R) => void, reject: (error: unknown) => void) => () => void): Promise<R> {
-    if (this.#closing !== undefined) this.interrupt(this.#closing);
     this.check();
     let cleanUp: (() => void) | undefined;
     try {

@@ -4,7 +4,7 @@ import type { WorkScope } from '../ledger/scope-key.js';
 import { nextStep } from '../policy/next-step.js';
 import { type Acquired, Acquirer } from './acquire.js';
 import { type Begun, passOn, returned, Sender, thrown } from './attempt.js';
-import { Flight, Flights, type Interruption, Interrupted } from './flight.js';
+import { Flight, Flights, Interrupted } from './flight.js';
 import { type Attempt, closedError, Deadline, type Ended, type Given, Job, type Rejected, type Transient, type Workshop } from './job.js';
 import { drain } from './response.js';
 import { DEFAULT_PARK_MS, type RunOptions } from './run-options.js';
@@ -83,13 +83,13 @@ export class Runner {
     return flight.promise as Promise<void>;
   }
 
-  /** Ends the runs that wait for something other than their attempt, now or later. */
+  /** Ends the runs that wait for something other than their attempt. */
   interruptWaiting(): void {
-    for (const flight of this.flights) flight.waitNoMore(closed(flight));
+    for (const flight of this.flights) if (flight.waiting) interruptClosed(flight);
   }
 
   interruptAll(): void {
-    for (const flight of this.flights) flight.interrupt(closed(flight));
+    for (const flight of this.flights) interruptClosed(flight);
   }
 
   /** The usual case, without the long way's detours: nothing to wait for, and the first attempt is accepted. */
@@ -196,8 +196,8 @@ export class Runner {
   }
 }
 
-function closed({ scope }: Flight): Interruption {
-  return { by: 'close', reason: closedError(scope) };
+function interruptClosed(flight: Flight): void {
+  flight.interrupt({ by: 'close', reason: closedError(flight.scope) });
 }
 
 /** Lets the caller's signal and time limit break a flight off. Returns how to stop that. */

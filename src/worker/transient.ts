@@ -41,13 +41,11 @@ export async function retryTransient<S extends { readonly kind: string; readonly
         // p-retry's first attempt is the one that has failed already.
         flight.resting = false;
         if (attemptNumber > 1) {
-          flight.pausing = false;
           giveUp(last);
           last = await again();
         }
-        if (last.kind !== 'transient') return last;
-        flight.pausing = true;
-        throw new StillFailing();
+        if (last.kind === 'transient') throw new StillFailing();
+        return last;
       },
       {
         retries,
@@ -70,6 +68,7 @@ export async function retryTransient<S extends { readonly kind: string; readonly
     );
   } catch (error) {
     if (error instanceof StillFailing) return last;
+    giveUp(last);
     throw error;
   } finally {
     flight.resting = false;

@@ -21,7 +21,11 @@ const imports: Import[] = files.flatMap((file) => {
   const text = readFileSync(join(SRC, file), 'utf8');
   return [...text.matchAll(/^(?:import|export)\s+(type\s+)?[^;]*?from\s+'([^']+)';/gms)].map(([, type, to]) => ({
     from: file.split(sep).join('/'),
-    to: to?.startsWith('.') ? relative(SRC, join(SRC, dirname(file), to.replace(/\.js$/, '.ts'))).split(sep).join('/') : (to ?? ''),
+    to: to?.startsWith('.')
+      ? relative(SRC, join(SRC, dirname(file), to.replace(/\.js$/, '.ts')))
+          .split(sep)
+          .join('/')
+      : (to ?? ''),
     typeOnly: type !== undefined,
   }));
 });
