@@ -83,6 +83,7 @@ export class Emitter {
   readonly #outlets = Object.fromEntries(
     Object.keys(NAMES).map((name) => [name, { channel: channel(`latchkey:${name}`), listeners: new Set<(event: never) => unknown>() }]),
   ) as Record<LatchkeyEventName, Outlet>;
+  readonly #told = new WeakSet<object>();
   readonly #queue: (() => void)[] = [];
   #telling = false;
   /** How often a function of the user's failed. */
@@ -117,9 +118,16 @@ export class Emitter {
     }
   }
 
-  /** A function of the user's failed: counted and told, never thrown. */
-  contain(origin: ErrorOrigin, error: unknown): void {
+  /**
+   * A function of the user's failed: counted and told, never thrown. Given the function, it is told of that one once only: what fails at
+   * every call must not make a storm of its own.
+   */
+  contain(origin: ErrorOrigin, error: unknown, failing?: object): void {
     this.failures++;
+    if (failing !== undefined) {
+      if (this.#told.has(failing)) return;
+      this.#told.add(failing);
+    }
     this.emit('error', () => ({ origin, error }));
   }
 
@@ -130,16 +138,16 @@ export class Emitter {
     for (const listener of listeners) {
       try {
         const result = (listener as (event: LatchkeyEvents[Name]) => unknown)(event);
-        if (result instanceof Promise) result.catch((error: unknown) => this.#failed(name, error));
+        if (result instanceof Promise) result.catch((error: unknown) => this.#failed(name, error, listener));
       } catch (error) {
-        this.#failed(name, error);
+        this.#failed(name, error, listener);
       }
     }
   }
 
-  #failed(name: LatchkeyEventName, error: unknown): void {
+  #failed(name: LatchkeyEventName, error: unknown, listener: object): void {
     // A listener to `error` that throws is only counted, or it would be told of itself for ever.
     if (name === 'error') this.failures++;
-    else this.contain('listener', error);
+    else this.contain('listener', error, listener);
   }
 }

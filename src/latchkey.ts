@@ -1,7 +1,7 @@
 import type { Evictable, Latchkey } from './api.js';
 import { startTimer, systemClock } from './clock.js';
 import { borrowRule, providerRule } from './contained.js';
-import { Credential } from './credential/credential.js';
+import { Credential, isFingerprint } from './credential/credential.js';
 import { Emitter } from './events.js';
 import { LeasedCall } from './ledger/call.js';
 import { type Capture, PresentedCapture } from './ledger/capture.js';
@@ -73,6 +73,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     emitter,
     counters,
     rule: settings.classify,
+    onVerdict: (identity) => canaries.overtake(identity),
     onRejected: (scope) => void incidents.meet(scope, 'sent'),
   });
   const runner = new Runner({
@@ -199,8 +200,12 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     },
 
     forgive(scopeOrFingerprint) {
-      const known = typeof scopeOrFingerprint === 'string' && ledger.forgiveFingerprint(scopeOrFingerprint);
-      if (!known) ledger.forgiveScope(read(scopeOrFingerprint));
+      if (typeof scopeOrFingerprint === 'string') {
+        if (ledger.forgiveFingerprint(scopeOrFingerprint)) return;
+        // Where every scope names its tenant, a bare fingerprint that is not known can be nothing else.
+        if (settings.multiTenant && isFingerprint(scopeOrFingerprint)) return;
+      }
+      ledger.forgiveScope(read(scopeOrFingerprint));
     },
 
     evict(scope) {

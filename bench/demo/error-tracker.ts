@@ -1,14 +1,14 @@
 import * as Sentry from '@sentry/node';
+import { sentryReporter } from '../../src/adapters/sentry.js';
 import type { Reporter } from '../../src/index.js';
 
-/** What the transport holds before it drops, less what may be on its way already. */
+/** How many events the SDK's transport holds before it drops. */
 const BUFFER = 64;
 const FLUSH_MS = 10_000;
 
 /** `@sentry/node` with its own transport, in a client of its own: nothing is left in it from another policy or setting. */
 export class ErrorTracker {
   readonly #client: Sentry.NodeClient;
-  readonly #scope = new Sentry.Scope();
   #unflushed = 0;
 
   constructor(dsn: string) {
@@ -16,20 +16,21 @@ export class ErrorTracker {
       dsn,
       transport: Sentry.makeNodeTransport,
       stackParser: Sentry.defaultStackParser,
+      // Without Dedupe, and without those that instrument the process.
       integrations: [Sentry.eventFiltersIntegration(), Sentry.functionToStringIntegration(), Sentry.linkedErrorsIntegration()],
-      sendClientReports: false,
     });
-    this.#scope.setClient(this.#client);
+    Sentry.setCurrentClient(this.#client);
     this.#client.init();
   }
 
   capture(error: Error): void {
     this.#unflushed++;
-    this.#scope.captureException(error);
+    Sentry.captureException(error);
   }
 
+  /** What tells Latchkey's incidents to it. */
   reporter(): Reporter {
-    return { opened: (incident) => this.capture(new Error(`credential rejected: ${incident.fingerprint}`)), ended: () => {} };
+    return sentryReporter(Sentry);
   }
 
   /** Waits until what was captured has gone, if `captures` more might not find room beside it. */
@@ -37,7 +38,9 @@ export class ErrorTracker {
     if (this.#unflushed + captures > BUFFER) await this.#flush();
   }
 
+  /** Flushes twice: what the SDK had to drop goes out after the rest. */
   async close(): Promise<void> {
+    await this.#flush();
     await this.#flush();
     await this.#client.close(FLUSH_MS);
   }

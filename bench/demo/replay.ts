@@ -1,8 +1,8 @@
+import { sentryEndpoint } from '../../test/support/sentry-endpoint.js';
 import { ErrorTracker } from './error-tracker.js';
 import type { Replayed } from './incident.js';
 import type { Gateway, Parts, Policy, Work } from './policies/policy.js';
 import { providerClient } from './provider-client.js';
-import { startSentryEndpoint } from '../support/sentry-endpoint.js';
 import type { Setting } from './settings.js';
 import { tokenOf } from './tokens.js';
 import { startUpstream } from './upstream.js';
@@ -23,7 +23,7 @@ const STARTED_AT = Date.UTC(2026, 0, 1);
 /** Plays the incident through, from nothing: an upstream, an error tracker and gateways of its own. */
 export async function replay({ outages, lastTick, tickMs }: Replayed, setting: Setting, policy: Policy): Promise<Tally> {
   const upstream = await startUpstream();
-  const endpoint = await startSentryEndpoint();
+  const endpoint = await sentryEndpoint();
   const client = providerClient(upstream.port);
   const tracker = new ErrorTracker(endpoint.dsn);
   let tick = 0;
@@ -53,7 +53,9 @@ export async function replay({ outages, lastTick, tickMs }: Replayed, setting: S
   await tracker.close();
   client.close();
   const { calls, unauthorized, foreign, ownWorkDone, borrowedWorkDone } = upstream.seen;
-  const sentryEvents = endpoint.events;
+  const sentryEvents = endpoint.items.filter(({ type }) => type === 'event').length;
+  const lost = Object.keys(endpoint.discarded());
+  if (lost.length > 0) throw new Error(`the error tracker lost events: ${lost.join(', ')}`);
   await Promise.all([upstream.close(), endpoint.close()]);
   return {
     name: policy.name,

@@ -14,6 +14,7 @@ export interface ApiKeyOptions extends BearerOptions {
 }
 
 const FINGERPRINT_BYTES = 8;
+const FINGERPRINT = /^[0-9a-f]{16}$/;
 /** Visible ASCII: what a header may carry of a token (RFC 9110, section 5.5), without blanks (RFC 6750, section 2.1). */
 const VALUE = /^[\x21-\x7e]+$/;
 /** A field name (RFC 9110, section 5.1). */
@@ -23,6 +24,10 @@ const SMALLEST_MS = 1e11;
 
 export function isCredentialValue(value: unknown): value is string {
   return typeof value === 'string' && VALUE.test(value);
+}
+
+export function isFingerprint(text: unknown): text is string {
+  return typeof text === 'string' && FINGERPRINT.test(text);
 }
 
 export function isHeaderName(name: unknown): name is string {

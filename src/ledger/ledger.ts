@@ -172,7 +172,7 @@ export class Ledger {
     const identity = this.#identities.of(scope.provider, credential.fingerprint);
     identity.hint(credential.expiresAt);
     const { judged } = identity;
-    if (judged) identity.forgive(this.sequence.next());
+    identity.forgive(this.sequence.next());
     const take = this.#pins.set(scope, identity, credential);
     const { tenant, provider } = scope;
     const tell = (): void => this.#options.onChange({ cause: 'pinned', tenant, provider, session: ANY });

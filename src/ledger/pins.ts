@@ -18,10 +18,6 @@ export class Pins {
     this.#identities = identities;
   }
 
-  get size(): number {
-    return this.#pins.size;
-  }
-
   /** The pin for a scope's purpose, or else for any purpose. */
   find(scope: WorkScope): Identity | undefined {
     if (this.#pins.size === 0) return undefined;

@@ -8,6 +8,7 @@ import type { Counters } from '../stats.js';
 import type { Call, Judgement } from './call.js';
 import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';
+import type { Identity } from './verdicts.js';
 
 export interface SettlerOptions {
   readonly ledger: Ledger;
@@ -15,6 +16,8 @@ export interface SettlerOptions {
   readonly emitter: Emitter;
   readonly counters: Counters;
   readonly rule: ClassifyRule | undefined;
+  /** What is known of an identity has changed. */
+  readonly onVerdict: (identity: Identity) => void;
   /** A worker's call was rejected. */
   readonly onRejected: (scope: WorkScope) => void;
 }
@@ -64,18 +67,18 @@ export class Settler {
         if (classification !== undefined) return checked(classification);
       } catch (error) {
         // The rule has seen a client's error, which may hold the credential.
-        emitter.contain('classify', redactedCopy(error, credential));
+        emitter.contain('classify', redactedCopy(error, credential), rule);
       }
     }
     return classify(known, scope.parts, clock.now());
   }
 
   /** The short way for what is all in order. */
-  accept(call: Call, now: number): void {
-    const { ledger, counters, emitter } = this.#options;
+  accept(call: Call): void {
+    const { counters, emitter } = this.#options;
     if (this.#closed) return;
     counters.accepted++;
-    if (!ledger.judge(call, ACCEPTED, undefined, now)) counters.late++;
+    this.#judge(call, ACCEPTED, undefined);
     if (emitter.heard('accepted')) emitter.emit('accepted', () => about(call));
   }
 
@@ -84,7 +87,7 @@ export class Settler {
     if (this.#closed) return;
     switch (classification.kind) {
       case 'accepted':
-        this.accept(call, clock.now());
+        this.accept(call);
         return;
       case 'denied':
         counters.denied++;
@@ -110,8 +113,10 @@ export class Settler {
   }
 
   #judge(call: Call, judgement: Judgement, status: number | undefined): boolean {
-    const applied = this.#options.ledger.judge(call, judgement, status, this.#options.clock.now());
-    if (!applied) this.#options.counters.late++;
+    const { ledger, clock, counters, onVerdict } = this.#options;
+    const applied = ledger.judge(call, judgement, status, clock.now());
+    if (applied) onVerdict(call.identity);
+    else counters.late++;
     return applied;
   }
 }

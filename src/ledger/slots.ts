@@ -11,14 +11,17 @@ export class Slot {
   at: number;
   /** It was dead already when it came, and took the place only because nothing alive held it. */
   deadOnArrival: boolean;
+  /** Who presented it last. */
+  by: Session;
   /** The same session's slot for another provider. */
   next: Slot | undefined;
 
-  constructor(provider: string | undefined, identity: Identity, at: number, deadOnArrival: boolean) {
+  constructor(provider: string | undefined, identity: Identity, at: number, deadOnArrival: boolean, by: Session) {
     this.provider = provider;
     this.identity = identity;
     this.at = at;
     this.deadOnArrival = deadOnArrival;
+    this.by = by;
     this.next = undefined;
   }
 }
@@ -118,9 +121,9 @@ export class Slots {
     session.capturedAt = presented.sinceStart;
     // Held while the slots are rearranged, so that what moves from one slot to another is not forgotten in between.
     this.#identities.retain(presented.identity, presented.credential);
-    const own = this.#place(session.slot(who.provider), presented, who.provider, (slot) => this.#append(session, slot));
+    const own = this.#place(session.slot(who.provider), presented, who.provider, session, (slot) => this.#append(session, slot));
     const { globals } = session.tenant;
-    const global = this.#place(globals.get(who.provider), presented, who.provider, (slot) => globals.set(who.provider, slot));
+    const global = this.#place(globals.get(who.provider), presented, who.provider, session, (slot) => globals.set(who.provider, slot));
     this.#identities.release(presented.identity, false);
     this.#recency.set(session, true);
     return { own, global };
@@ -164,16 +167,18 @@ export class Slots {
     slot: Slot | undefined,
     presented: { identity: Identity; credential: Credential; at: number; now: number },
     provider: string | undefined,
+    by: Session,
     create: (slot: Slot) => void,
   ): boolean {
     const { identity, credential, at, now } = presented;
     if (slot === undefined) {
       this.#identities.retain(identity, credential);
-      create(new Slot(provider, identity, at, isDead(identity, now)));
+      create(new Slot(provider, identity, at, isDead(identity, now), by));
       return true;
     }
     const dead = isDead(identity, now);
     if (slot.identity === identity) {
+      slot.by = by;
       // Presented again while it is dead it earns no newer place: a live one that arrived in between may still be committed.
       if (at > slot.at && !dead) {
         slot.at = at;
@@ -187,6 +192,7 @@ export class Slots {
     slot.identity = identity;
     slot.at = at;
     slot.deadOnArrival = dead;
+    slot.by = by;
     return true;
   }
 
@@ -198,14 +204,14 @@ export class Slots {
       if (++count < MOST_PROVIDERS || held.next === undefined) continue;
       const dropped = held.next;
       held.next = dropped.next;
-      this.#letGo(session.tenant, dropped);
+      this.#letGo(session, dropped);
     }
   }
 
   #drop(session: Session, cause: EvictionCause): void {
     const { tenant } = session;
     tenant.sessions.delete(session.name);
-    for (const slot of session.allSlots()) this.#letGo(tenant, slot);
+    for (const slot of session.allSlots()) this.#letGo(session, slot);
     if (tenant.sessions.size === 0) this.#empty(tenant);
     this.#told.evicted(session, cause);
   }
@@ -220,17 +226,23 @@ export class Slots {
     if (tenant !== this.#unnamed) this.#tenants.delete(tenant.name);
   }
 
-  /** Gives up a session's slot, and the global one too if nobody else of the tenant presented what it holds. */
-  #letGo(tenant: Tenant, slot: Slot): void {
+  /** Gives up a session's slot, and the global one too if nobody else who is still there presented what it holds. */
+  #letGo(session: Session, slot: Slot): void {
+    const { tenant } = session;
     const { identity, provider } = slot;
     const global = tenant.globals.get(provider);
-    if (global?.identity === identity && !isPresented(tenant, identity)) {
+    // Not only the session's own: what was presented last may stand in the global slot alone, where another dead one had made room for it.
+    if (global !== undefined && !isPresented(tenant, global.identity) && (global.by === session || isGone(global.by))) {
       tenant.globals.delete(provider);
-      this.#identities.release(identity, true);
+      this.#identities.release(global.identity, true);
       this.#told.unlent(tenant, provider);
     }
     this.#identities.release(identity, true);
   }
+}
+
+function isGone(session: Session): boolean {
+  return session.tenant.sessions.get(session.name) !== session;
 }
 
 function isPresented(tenant: Tenant, identity: Identity): boolean {

@@ -1,3 +1,4 @@
+import { isFingerprint } from '../credential/credential.js';
 import type { ScopeParts } from '../errors.js';
 import type { Incident } from '../policy/incident.js';
 import { type Ruling, type Verdict, verdictOf } from '../policy/verdict.js';
@@ -75,8 +76,6 @@ function parts(
   };
 }
 
-const FINGERPRINT = /^[0-9a-f]{16}$/;
-
 /**
  * Takes over rejections and holds that an earlier process knew. They count as older than anything sent from now on.
  * @throws {TypeError} for what is no verdict of a snapshot.
@@ -104,8 +103,7 @@ function readTombstone(value: unknown): VerdictSnapshot {
   if (
     typeof tombstone !== 'object' ||
     tombstone === null ||
-    typeof tombstone.fingerprint !== 'string' ||
-    !FINGERPRINT.test(tombstone.fingerprint) ||
+    !isFingerprint(tombstone.fingerprint) ||
     !isPart(tombstone.provider) ||
     !Array.isArray(tombstone.scopes)
   ) {

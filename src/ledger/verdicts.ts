@@ -29,6 +29,10 @@ class ScopeRulings {
     if (this.#more.size > most) this.#forgetOldest(this.#more);
   }
 
+  get isEmpty(): boolean {
+    return this.#key === undefined;
+  }
+
   *entries(): Iterable<[string, Ruling]> {
     if (this.#key !== undefined) yield [this.#key, this.#ruling];
     if (this.#more !== undefined) yield* this.#more;
@@ -95,7 +99,7 @@ export class Identity implements Standing {
 
   /** Whether there is anything worth remembering once no slot points here. */
   get judged(): boolean {
-    return this.#experience !== undefined;
+    return this.#experience !== undefined && (this.#experience.ruling !== UNPROVEN || !this.#experience.scopes.isEmpty);
   }
 
   rulingFor(scope: ScopeKeyed): Ruling | undefined {
@@ -154,9 +158,8 @@ export class Identity implements Standing {
 
   /** Back to unproven: calls numbered below `at` no longer count. */
   forgive(at: number): void {
-    if (this.#experience === undefined) return;
     // That a hint was wrong is no verdict to be taken back.
-    const { voidedHint } = this.#experience;
+    const voidedHint = this.#experience?.voidedHint;
     this.#experience = { ...newExperience(), voidedHint, forgivenAt: at };
   }
 

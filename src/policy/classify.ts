@@ -1,5 +1,5 @@
 import type { ScopeParts } from '../errors.js';
-import type { Outcome } from './outcome.js';
+import { isNetworkCode, type Outcome } from './outcome.js';
 import { providerRule } from './provider-rules.js';
 import { DEFAULT_HOLD_MS, retryAfter } from './retry-after.js';
 import type { Reach } from './verdict.js';
@@ -29,37 +29,18 @@ const DENIED: Classification = { kind: 'denied' };
 const TRANSIENT: Classification = { kind: 'transient' };
 const NONE: Classification = { kind: 'none' };
 
-/** Node's and undici's codes for a connection that failed, and those that HTTP clients give such failures. */
-const NETWORK_CODES = new Set([
-  'EAI_AGAIN',
-  'ECONNABORTED',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'ENETDOWN',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EPIPE',
-  'ERR_HTTP2_STREAM_ERROR',
-  'ERR_NETWORK',
-  'ETIMEDOUT',
-  'UND_ERR_BODY_TIMEOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_SOCKET',
-]);
-
 /** The built-in rules: what providers' bodies say first, then what HTTP says. Pure; `now` only serves a Retry-After that is a date. */
 export function classify(outcome: Outcome, scope: ScopeParts, now: number): Classification {
-  if (outcome.aborted) return NONE;
+  if (outcome.aborted && !outcome.timedOut) return NONE;
   return providerRule(outcome, scope, now) ?? classifyStatus(outcome, now);
 }
 
 function classifyStatus(outcome: Outcome, now: number): Classification {
   const { status } = outcome;
-  if (status === undefined) {
-    return outcome.timedOut || (outcome.code !== undefined && NETWORK_CODES.has(outcome.code)) ? TRANSIENT : NONE;
+  if (status === undefined || status < 400) {
+    // The connection may break after a good status, in the middle of the body.
+    if (outcome.timedOut || isNetworkCode(outcome.code)) return TRANSIENT;
+    if (status === undefined) return NONE;
   }
   if ((status >= 200 && status < 300) || status === 304) return ACCEPTED;
   if (status === 401 || status === 403) {
@@ -78,9 +59,15 @@ function classifyStatus(outcome: Outcome, now: number): Classification {
 /** The `error` parameter of a challenge (RFC 6750, section 3), read as a parameter: the word may stand in a description too. */
 export function challengeError(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const parameters = /(?:^|[\s,])([A-Za-z0-9_-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]+)/g;
+  // A quoted string that is never closed goes on to the end: nothing inside it is a parameter.
+  const parameters = /(?:^|[\s,])([A-Za-z0-9_-]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^\s,"]+)/g;
   for (const [, name, value] of header.matchAll(parameters)) {
-    if (name?.toLowerCase() === 'error') return value?.replace(/^"|"$/g, '');
+    if (name?.toLowerCase() === 'error') return value?.startsWith('"') ? unquoted(value) : value;
   }
   return undefined;
+}
+
+/** A quoted string's text (RFC 9110, section 5.6.4). */
+function unquoted(quoted: string): string {
+  return quoted.slice(1, quoted.endsWith('"') ? -1 : undefined).replaceAll(/\\(.)/g, '$1');
 }

@@ -23,7 +23,7 @@ export {
   type Suppression,
 } from './incident.js';
 export { type AfterRejection, type NextStep, nextStep } from './next-step.js';
-export { isResponseLike, type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from './outcome.js';
+export { isResponseLike, type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse, type ResponseLike } from './outcome.js';
 export { providerRule } from './provider-rules.js';
 export { DEFAULT_HOLD_MS, retryAfter } from './retry-after.js';
 export { type Acceptance, type Reach, type Rejection, type Ruling, supersedes, UNPROVEN, type Verdict, verdictOf } from './verdict.js';

@@ -15,9 +15,9 @@ export interface Outcome {
   readonly code?: string | undefined;
   /** How the credential was sent: some providers mean different things by one status. */
   readonly scheme?: CredentialScheme | undefined;
-  /** The work was called off; nothing was learnt. */
+  /** A signal broke the call off; nothing was learnt. */
   readonly aborted?: boolean | undefined;
-  /** The call ran out of time before an answer. */
+  /** The call ran out of time. With `aborted` too: it may have, since some clients' own time limits fire a signal and leave no other trace. */
   readonly timedOut?: boolean | undefined;
 }
 
@@ -35,25 +35,67 @@ const READ_HEADERS = ['content-type', 'date', 'retry-after', 'retry-after-ms', '
 
 type Fields = Record<string, unknown>;
 
+/** Node's and undici's codes for a connection that failed, and those that HTTP clients give such failures. */
+const NETWORK_CODES = new Set([
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_SESSION_ERROR',
+  'ERR_HTTP2_STREAM_ERROR',
+  'ERR_NETWORK',
+  'ERR_SOCKET_CONNECTION_TIMEOUT',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ETIMEDOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_SOCKET',
+]);
+/** What clients call an abort that their caller asked for, where they tell it from their own time limit. */
+const CALLED_OFF = new Set(['APIUserAbortError', 'ERR_ABORTED', 'ERR_CANCELED']);
+const OUT_OF_TIME = new Set(['APIConnectionTimeoutError', 'TimeoutError']);
+
+/** What speaks HTTP: `fetch` and axios say `status`, undici, got and Node itself `statusCode`. */
+export interface ResponseLike {
+  readonly status?: number;
+  readonly statusCode?: number;
+  readonly headers: object;
+}
+
 /** Whether a returned value speaks HTTP: it has a numeric status and headers. A domain object with a status alone is a value like any other. */
-export function isResponseLike(value: unknown): value is { readonly status: number; readonly headers: unknown } {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as Fields)['status'] === 'number' &&
-    typeof (value as Fields)['headers'] === 'object' &&
-    (value as Fields)['headers'] !== null
-  );
+export function isResponseLike(value: unknown): value is ResponseLike {
+  const fields = asFields(value);
+  return fields !== undefined && statusOf(fields) !== undefined && asFields(get(fields, 'headers')) !== undefined;
+}
+
+/** The status that a response, or an object shaped like one, bears. */
+export function statusOf(response: object): number | undefined {
+  const status = get(response as Fields, 'status');
+  if (typeof status === 'number') return status;
+  const statusCode = get(response as Fields, 'statusCode');
+  return typeof statusCode === 'number' ? statusCode : undefined;
+}
+
+/** Whether a code names a failure of the connection. */
+export function isNetworkCode(code: string | undefined): boolean {
+  return code !== undefined && NETWORK_CODES.has(code);
 }
 
 /** The outcome that a response, or an object shaped like one, stands for. A response's body is not read. */
-export function outcomeOfResponse(response: {
-  readonly status: number;
-  readonly headers?: unknown;
-  readonly body?: unknown;
-  readonly data?: unknown;
-}): Outcome {
-  return { status: response.status, headers: readHeaders(response.headers), body: plainBody(response.body) ?? plainBody(response.data) };
+export function outcomeOfResponse(response: object): Outcome {
+  const fields = asFields(response);
+  if (fields === undefined) return {};
+  const body = plainBody(get(fields, 'body')) ?? plainBody(get(fields, 'data'));
+  return { status: statusOf(fields), headers: readHeaders(get(fields, 'headers')), body };
 }
 
 /**
@@ -63,33 +105,26 @@ export function outcomeOfResponse(response: {
 export function outcomeOfError(error: unknown): Outcome {
   const fields = asFields(error);
   // An error of ours has a status too, but of another run's call, which has had its verdict.
-  if (fields === undefined || isLatchkeyError(error)) return { error };
+  if (fields === undefined || attempt(() => isLatchkeyError(error))) return { error };
   const response = asFields(get(fields, 'response'));
-  const status = firstNumber(
+  const status = firstStatus(
     get(fields, 'status'),
     get(fields, 'statusCode'),
     response && get(response, 'status'),
     response && get(response, 'statusCode'),
   );
   const headers = readHeaders(get(fields, 'headers') ?? (response && get(response, 'headers')));
-  const body = bodyOfError(fields, response);
-  const code = status === undefined ? networkCode(fields) : undefined;
-  const name = kindOf(error as object, fields);
-  return {
-    error,
-    status,
-    headers,
-    body,
-    code,
-    aborted: status === undefined && (name === 'AbortError' || name === 'APIUserAbortError' || code === 'ERR_CANCELED'),
-    timedOut: status === undefined && (name === 'TimeoutError' || name === 'APIConnectionTimeoutError'),
-  };
+  const answer = { error, status, headers, body: bodyOfError(fields, response) };
+  // A good status says nothing yet of a body that breaks off; got keeps the response on such errors.
+  return status !== undefined && status >= 400 ? answer : { ...answer, ...failureOf(fields) };
 }
 
-/** Where each client keeps the parsed body of the answer: SDKs on `error`, axios and gaxios on `response.data`, got on `response.body`. */
+/** Where each client keeps the answer's body: SDKs on `error`, axios and gaxios on `response.data`, got on `response.body`. */
 function bodyOfError(fields: Fields, response: Fields | undefined): unknown {
-  const own = get(fields, 'error') ?? get(fields, 'data') ?? get(fields, 'body');
-  if (own !== undefined && own !== null) return plainBody(own);
+  for (const name of ['error', 'data', 'body']) {
+    const body = plainBody(get(fields, name));
+    if (body !== undefined) return body;
+  }
   const answered = response && (plainBody(get(response, 'data')) ?? plainBody(get(response, 'body')));
   if (answered !== undefined) return answered;
   // The Google SDK carries the body, as JSON, in place of a message.
@@ -100,53 +135,74 @@ function bodyOfError(fields: Fields, response: Fields | undefined): unknown {
 /** A body that is data, not a stream. */
 function plainBody(body: unknown): unknown {
   if (typeof body === 'string') return body;
-  if (body instanceof Uint8Array) return new TextDecoder().decode(body);
   if (typeof body !== 'object' || body === null) return undefined;
-  const prototype: unknown = Object.getPrototypeOf(body);
-  return prototype === Object.prototype || prototype === null || Array.isArray(body) ? body : undefined;
+  return attempt(() => {
+    if (body instanceof Uint8Array) return new TextDecoder().decode(body);
+    const prototype: unknown = Object.getPrototypeOf(body);
+    return prototype === Object.prototype || prototype === null || Array.isArray(body) ? body : undefined;
+  });
 }
 
 function readHeaders(headers: unknown): Readonly<Record<string, string>> {
   const source = asFields(headers);
   if (source === undefined) return NO_HEADERS;
   const read: Record<string, string> = {};
+  const note = (name: string, value: unknown): void => {
+    const text = attempt(() => (Array.isArray(value) ? value.join(', ') : typeof value === 'number' ? String(value) : value));
+    if (typeof text === 'string') read[name] = text;
+  };
   const lookup = get(source, 'get');
   if (typeof lookup === 'function') {
-    for (const name of READ_HEADERS) {
-      const value = attempt(() => (lookup as (name: string) => unknown).call(headers, name));
-      if (typeof value === 'string') read[name] = value;
-    }
+    for (const name of READ_HEADERS)
+      note(
+        name,
+        attempt(() => (lookup as (name: string) => unknown).call(headers, name)),
+      );
     return read;
   }
-  for (const key of Object.keys(source)) {
+  for (const key of attempt(() => Object.keys(source)) ?? []) {
     const name = key.toLowerCase();
-    const value = get(source, key);
-    if ((READ_HEADERS as readonly string[]).includes(name)) read[name] = Array.isArray(value) ? value.join(', ') : String(value);
+    if ((READ_HEADERS as readonly string[]).includes(name)) note(name, get(source, key));
   }
   return read;
 }
 
-/** Down the chain of causes: a connection reset's code sits two deep under some clients. */
-function networkCode(fields: Fields): string | undefined {
+/** Why there was no answer. Looks down the chain of causes: a connection reset's code sits two deep under some clients. */
+function failureOf(fields: Fields): Pick<Outcome, 'code' | 'aborted' | 'timedOut'> {
+  let code: string | undefined;
+  let calledOff = false;
+  let signalled = false;
+  let outOfTime = false;
   let current: Fields | undefined = fields;
   for (let depth = 0; current !== undefined && depth < DEEPEST_CAUSE; depth++) {
-    const code = get(current, 'code');
-    if (typeof code === 'string') return code;
+    const own = get(current, 'code');
+    if (typeof own === 'string') {
+      // A client's own code may stand before the network's.
+      if (code === undefined || (!isNetworkCode(code) && isNetworkCode(own))) code = own;
+      calledOff ||= CALLED_OFF.has(own);
+    }
+    const kind = kindOf(current);
+    calledOff ||= CALLED_OFF.has(kind);
+    outOfTime ||= OUT_OF_TIME.has(kind);
+    signalled ||= kind === 'AbortError';
     current = asFields(get(current, 'cause'));
   }
-  return undefined;
+  // fetch, gaxios and the Google SDK throw the same AbortError for a caller's abort and for a time limit. Whoever knows the caller's signal
+  // has looked at it before; if it was not that, it was a time limit.
+  return { code, aborted: calledOff || (signalled && !outOfTime), timedOut: !calledOff && (outOfTime || signalled) };
 }
 
 /** The error's name; the class's where the name was left at `Error`. */
-function kindOf(error: object, fields: Fields): string | undefined {
-  const name = get(fields, 'name');
+function kindOf(error: Fields): string {
+  const name = get(error, 'name');
   if (typeof name === 'string' && name !== 'Error') return name;
   const type = attempt(() => error.constructor?.name);
-  return typeof type === 'string' ? type : undefined;
+  return typeof type === 'string' ? type : '';
 }
 
-function firstNumber(...values: unknown[]): number | undefined {
-  return values.find((value) => typeof value === 'number' && Number.isInteger(value)) as number | undefined;
+/** Errors of all trades have a `status`: only an HTTP status is one. */
+function firstStatus(...values: unknown[]): number | undefined {
+  return values.find((value) => typeof value === 'number' && Number.isInteger(value) && value >= 100 && value < 600) as number | undefined;
 }
 
 function asFields(value: unknown): Fields | undefined {

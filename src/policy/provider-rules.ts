@@ -16,12 +16,21 @@ const FAMILIES: Readonly<Record<string, Rule>> = { anthropic, openai, google };
 /** What the body of a provider's error says about the credential, or undefined. Decides by machine-readable codes, never by messages. */
 export function providerRule(outcome: Outcome, scope: ScopeParts, now: number): Classification | undefined {
   if (outcome.status !== undefined && (outcome.status < 400 || outcome.status >= 500)) return undefined;
+  try {
+    return rule(outcome, scope, now);
+  } catch {
+    // A foreign object that throws when it is read says nothing.
+    return undefined;
+  }
+}
+
+function rule(outcome: Outcome, scope: ScopeParts, now: number): Classification | undefined {
   const body = parseBody(outcome.body);
   if (body === undefined) return undefined;
   const labelled = scope.provider !== undefined && Object.hasOwn(FAMILIES, scope.provider) ? FAMILIES[scope.provider] : undefined;
   if (labelled !== undefined) return labelled(body, outcome, now);
-  for (const rule of Object.values(FAMILIES)) {
-    const classification = rule(body, outcome, now);
+  for (const family of Object.values(FAMILIES)) {
+    const classification = family(body, outcome, now);
     if (classification !== undefined) return classification;
   }
   return undefined;
@@ -129,7 +138,8 @@ function parseBody(body: unknown): Body | undefined {
   }
 }
 
+/** Google's streaming answers wrap the error in an array. */
 function asBody(value: unknown): Body | undefined {
-  if (Array.isArray(value)) return asBody(value[0]);
-  return typeof value === 'object' && value !== null ? (value as Body) : undefined;
+  const body: unknown = Array.isArray(value) ? value[0] : value;
+  return typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as Body) : undefined;
 }

@@ -5,11 +5,18 @@ export const DEFAULT_HOLD_MS = 15 * 60_000;
 
 /** Retry-After (RFC 9110, section 10.2.3: seconds or a date), or OpenAI's `retry-after-ms`; never negative. */
 export function retryAfter(outcome: Outcome, now: number): number | undefined {
-  const ms = outcome.headers?.['retry-after-ms'];
-  if (ms !== undefined && /^\d+(\.\d+)?$/.test(ms)) return Number(ms);
+  const ms = readNumber(outcome.headers?.['retry-after-ms']);
+  if (ms !== undefined) return ms;
   const value = outcome.headers?.['retry-after']?.trim();
-  if (value === undefined || value === '') return undefined;
-  if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
-  const date = Date.parse(value);
+  const seconds = readNumber(value);
+  if (seconds !== undefined) return seconds * 1000;
+  // `Date.parse` finds a date in nearly anything, so only what begins like an HTTP date is shown to it.
+  if (value === undefined || !/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value)) return undefined;
+  const date = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+function readNumber(text: string | undefined): number | undefined {
+  // Fifteen digits are exact; what asks for more is no pause.
+  return text !== undefined && /^\d{1,15}(?:\.\d+)?$/.test(text) ? Number(text) : undefined;
 }

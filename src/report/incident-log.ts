@@ -35,6 +35,10 @@ export interface OpenIncident {
   scopeCount: number;
   suppressed: number;
   announcement: Announcement;
+  /** The reporter is being told of it. */
+  announcing: boolean;
+  /** What it was in the end. */
+  over: Incident | undefined;
   opening: { cancel(): void } | undefined;
   ending: { cancel(): void } | undefined;
   /** How the last of its scopes recovered; none has if all were evicted. */
@@ -151,6 +155,8 @@ export class IncidentLog {
       scopeCount: 0,
       suppressed: 0,
       announcement: { how: 'pending' },
+      announcing: false,
+      over: undefined,
       opening: undefined,
       ending: undefined,
       end: undefined,
@@ -179,7 +185,13 @@ export class IncidentLog {
   }
 
   #announce(incident: OpenIncident): void {
-    if (incident.announcement.how === 'pending') incident.announcement = this.#options.announcer.announce(describe(incident));
+    const { announcer } = this.#options;
+    if (incident.announcement.how !== 'pending' || incident.announcing) return;
+    incident.announcing = true;
+    incident.announcement = announcer.announce(describe(incident));
+    incident.announcing = false;
+    // The reporter may have brought fresh auth at the news.
+    if (incident.over !== undefined) announcer.ended(incident.over, incident.announcement);
   }
 
   #recovered(entry: Afflicted, end: IncidentEnd): void {
@@ -227,7 +239,8 @@ export class IncidentLog {
     const end = incident.end ?? 'evicted';
     const ended: Incident = { ...describe(incident), endedAt: this.#options.clock.now(), end };
     if (end !== 'evicted') this.#options.emitter.emit('recovered', () => ({ incident: ended }));
-    this.#options.announcer.ended(ended, incident.announcement);
+    incident.over = ended;
+    if (!incident.announcing) this.#options.announcer.ended(ended, incident.announcement);
   }
 }
 

@@ -112,6 +112,8 @@ export class Acquirer {
     job.drained = rejection;
     counters.parked++;
     emitter.emit('parked', () => ({ scope: scope.parts, reason }));
+    // A listener may have brought what it would wait for.
+    if (ledger.choose(scope) !== undefined) return;
     await this.#seated(job, () =>
       job.flight.wait<void>((resolve, reject) => {
         const leave = parking.park(scope, job.place(parking), resolve);

@@ -3,7 +3,7 @@ import { LeasedCall } from '../ledger/call.js';
 import { IssuedLease } from '../ledger/lease.js';
 import { afterCanary } from '../policy/canary.js';
 import type { Classification } from '../policy/classify.js';
-import { isResponseLike, type Outcome, outcomeOfError, outcomeOfResponse } from '../policy/outcome.js';
+import { isResponseLike, type Outcome, outcomeOfError, outcomeOfResponse, statusOf } from '../policy/outcome.js';
 import type { Acquired } from './acquire.js';
 import { AttemptContext } from './context.js';
 import { Interrupted } from './flight.js';
@@ -12,6 +12,11 @@ import { drain, peekBody } from './response.js';
 
 /** Answers whose body may say more about the credential than their status. */
 const PEEKED = new Set([400, 401, 403]);
+
+interface Judged<T> {
+  readonly learnt: Classification['kind'] | undefined;
+  readonly sent: Sent<T>;
+}
 
 /** An attempt that is out. */
 export interface Begun<T> {
@@ -53,7 +58,7 @@ export class Sender {
     const { flight, scope } = job;
     const { choice, lead } = acquired;
     const call = new LeasedCall(choice, scope, ledger.sequence.next());
-    const context = new AttemptContext(flight, ++job.attempts);
+    const context = new AttemptContext(flight, ++job.attempts, () => this.#accept(job, call, acquired));
     counters.attempts++;
     ledger.touch(choice.session);
     if (call.borrowed) {
@@ -74,8 +79,7 @@ export class Sender {
   /** The short way: the attempt returned what counts as accepted, to a run that is still wanted. Returns whether it was that. */
   succeed<T>(job: Job<T>, { call, acquired, context }: Begun<T>, value: T): boolean {
     if (job.flight.interruption !== undefined || context.wasUnused || !this.#isPlainSuccess(value)) return false;
-    this.#shop.settler.accept(call, acquired.now);
-    if (acquired.lead !== undefined) this.#handOn(job, acquired, 'accepted');
+    if (!context.wasChecked) this.#accept(job, call, acquired);
     return true;
   }
 
@@ -91,7 +95,7 @@ export class Sender {
       // Of a run that was called off nothing counts; one that was only too slow has learnt something all the same.
       if (!context.wasUnused && flight.interruption?.by !== 'signal') {
         if ('value' in given && this.#isPlainSuccess(given.value)) {
-          this.#shop.settler.accept(call, acquired.now);
+          if (!context.wasChecked) this.#accept(job, call, acquired);
           learnt = 'accepted';
         } else {
           ({ learnt, sent } = await this.#judge(job, call, given));
@@ -107,6 +111,13 @@ export class Sender {
     }
   }
 
+  /** Those behind a canary go; only then is its proof recorded, or they would be asked to choose again. */
+  #accept<T>(job: Job<T>, call: LeasedCall, acquired: Acquired): void {
+    if (job.flight.interruption?.by === 'signal') return;
+    if (acquired.lead !== undefined) this.#handOn(job, acquired, 'accepted');
+    this.#shop.settler.accept(call);
+  }
+
   #handOn<T>({ flight }: Job<T>, { lead }: Acquired, learnt: Classification['kind'] | undefined): void {
     flight.onInterrupt = undefined;
     lead?.done(afterCanary(learnt));
@@ -114,10 +125,12 @@ export class Sender {
 
   /** A value that is no response counts as accepted: SDKs throw what was not. */
   #isPlainSuccess(value: unknown): boolean {
-    return !isResponseLike(value) || (value.status >= 200 && value.status < 300 && !this.#shop.settler.hasRule);
+    if (!isResponseLike(value)) return true;
+    const status = statusOf(value);
+    return status !== undefined && status >= 200 && status < 300 && !this.#shop.settler.hasRule;
   }
 
-  async #judge<T>(job: Job<T>, call: LeasedCall, given: Given<T>): Promise<{ learnt: Classification['kind']; sent: Sent<T> }> {
+  async #judge<T>(job: Job<T>, call: LeasedCall, given: Given<T>): Promise<Judged<T>> {
     const { settler, clock, ledger } = this.#shop;
     const outcome = await this.#read(given);
     const { status } = outcome;
@@ -125,14 +138,15 @@ export class Sender {
     const { kind } = classification;
     settler.record(call, classification, status);
     if (kind === 'transient') return { learnt: kind, sent: { kind, given, retryAfterMs: classification.retryAfterMs } };
-    if (kind !== 'rejected') return { learnt: kind, sent: passOn(given) };
+    // A call that was called off has learnt nothing, not even that others may go.
+    if (kind !== 'rejected') return { learnt: kind === 'none' && outcome.aborted ? undefined : kind, sent: passOn(given) };
     const rejected: Rejected<T> = { kind, call, given, status, since: clock.now() };
     job.noteRejected(rejected, ledger.sequence.next());
     return { learnt: kind, sent: rejected };
   }
 
   async #read<T>(given: Given<T>): Promise<Outcome> {
-    const outcome = 'error' in given ? outcomeOfError(given.error) : outcomeOfResponse(given.response as { status: number });
+    const outcome = 'error' in given ? outcomeOfError(given.error) : outcomeOfResponse(given.response as object);
     if (outcome.body !== undefined || outcome.status === undefined || !PEEKED.has(outcome.status)) return outcome;
     return { ...outcome, body: await peekBody(given.response) };
   }

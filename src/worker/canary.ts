@@ -55,6 +55,12 @@ export class Canaries {
     return () => gate.waiters.delete(turn);
   }
 
+  /** Somebody else has learnt about the identity meanwhile: those who wait choose again, and most need not wait then. */
+  overtake(identity: Identity): void {
+    const gate = this.#gates.get(identity);
+    if (gate !== undefined) this.#release(gate, { do: 'choose' });
+  }
+
   /** Nobody is waited for any more; those who wait are broken off by their own runs. */
   close(): void {
     for (const gate of this.#gates.values()) gate.timer?.cancel();
@@ -70,9 +76,13 @@ export class Canaries {
     return new Lead((after) => {
       if (!this.#isOpen(gate)) return;
       if (after === 'next') return this.#next(gate);
-      this.#dissolve(gate);
-      for (const turn of gate.waiters) turn({ do: after });
+      this.#release(gate, { do: after });
     });
+  }
+
+  #release(gate: Gate, turn: Turn): void {
+    this.#dissolve(gate);
+    for (const take of gate.waiters) take(turn);
   }
 
   #next(gate: Gate): void {

@@ -8,7 +8,7 @@ export interface RunContext {
   /** 1 for the first attempt. */
   readonly attempt: number;
   /**
-   * Gives back a 2xx answer; throws what `run` understands for any other.
+   * Gives back a 2xx answer, which counts as accepted from this moment, however long its body takes; throws what `run` understands for any other.
    * @throws {ResponseError} with the unread answer on `response`.
    */
   check<R extends { readonly status: number; readonly headers: unknown }>(response: R): Promise<R>;
@@ -19,11 +19,14 @@ export interface RunContext {
 export class AttemptContext implements RunContext {
   readonly attempt: number;
   readonly #flight: Flight;
+  readonly #onChecked: () => void;
   #unused = false;
+  #wasChecked = false;
 
-  constructor(flight: Flight, attempt: number) {
+  constructor(flight: Flight, attempt: number, onChecked: () => void) {
     this.#flight = flight;
     this.attempt = attempt;
+    this.#onChecked = onChecked;
   }
 
   get signal(): AbortSignal {
@@ -34,15 +37,27 @@ export class AttemptContext implements RunContext {
     return this.#unused;
   }
 
-  /** A property, so that it works when it is taken out of the context. */
+  /** A good answer has been checked, and recorded. */
+  get wasChecked(): boolean {
+    return this.#wasChecked;
+  }
+
+  // Properties, so that they work when they are taken out of the context.
+
   get unused(): () => void {
     return () => {
       this.#unused = true;
     };
   }
 
-  async check<R extends { readonly status: number; readonly headers: unknown }>(response: R): Promise<R> {
-    if (response.status >= 200 && response.status < 300) return response;
-    throw new ResponseError(response);
+  get check(): RunContext['check'] {
+    return async (response) => {
+      if (response.status < 200 || response.status >= 300) throw new ResponseError(response);
+      if (!this.#wasChecked) {
+        this.#wasChecked = true;
+        this.#onChecked();
+      }
+      return response;
+    };
   }
 }

@@ -77,7 +77,11 @@ export class Flight {
     let cleanUp: (() => void) | undefined;
     try {
       return await new Promise<R>((resolve, reject) => {
-        this.#cancelWait = () => reject(new Interrupted());
+        this.#cancelWait = () => {
+          // At once: what is handed to one who waits no more would be lost.
+          cleanUp?.();
+          reject(new Interrupted());
+        };
         cleanUp = start(resolve, reject);
       });
     } finally {

@@ -5,7 +5,18 @@ import { nextStep } from '../policy/next-step.js';
 import { type Acquired, Acquirer } from './acquire.js';
 import { type Begun, passOn, returned, Sender, thrown } from './attempt.js';
 import { Flight, Flights, Interrupted } from './flight.js';
-import { type Attempt, closedError, Deadline, type Ended, type Given, Job, type Rejected, type Transient, type Workshop } from './job.js';
+import {
+  type Attempt,
+  closedError,
+  Deadline,
+  type Ended,
+  type Given,
+  Job,
+  type Rejected,
+  type Sent,
+  type Transient,
+  type Workshop,
+} from './job.js';
 import { drain } from './response.js';
 import { DEFAULT_PARK_MS, type RunOptions } from './run-options.js';
 import { retryTransient } from './transient.js';
@@ -139,7 +150,7 @@ export class Runner {
         ...transient,
         flight: job.flight,
         remainingMs: () => this.#remainingMs(job),
-        giveUp: (failed) => void drain(failed.kind === 'transient' ? failed.given.response : undefined),
+        giveUp: (failed) => drain(failed.kind === 'transient' ? failed.given.response : undefined),
       });
     }
     const ended = sent.kind === 'transient' ? passOn(sent.given) : sent;
@@ -154,10 +165,7 @@ export class Runner {
 
   /** One attempt, and after a rejection one more, with another credential. */
   async #sendWithAuthRetry<T>(job: Job<T>): Promise<Ended<T> | Transient<T>> {
-    this.#stopIfClosing(job);
-    const acquired = this.#acquireAtOnce(job) ?? (await this.#acquirer.acquire(job));
-    if ('kind' in acquired) return acquired;
-    const sent = await this.#sender.send(job, acquired);
+    const sent = await this.#leaseAndSend(job);
     return sent.kind === 'rejected' ? this.#afterRejection(job, sent) : sent;
   }
 
@@ -171,18 +179,39 @@ export class Runner {
     const step = nextStep({ retried: job.retried, resolved: choice !== undefined, changed: choice !== undefined && job.maySend(choice) });
     const park = choice === undefined && job.options.whenBlocked === 'park' && !job.retried;
     if (step === 'blocked' && !park) return this.#acquirer.blocked(job);
-    this.#stopIfClosing(job);
-    const acquired = await this.#acquirer.acquire(job);
-    if ('kind' in acquired) return acquired;
-
-    job.retried = true;
-    void drain(rejected.given.response);
-    const { counters, emitter } = this.#shop;
-    counters.retried++;
-    const { fingerprint } = acquired.choice.identity;
-    emitter.emit('retried', () => ({ scope: job.scope.parts, fingerprint, from: rejected.call.identity.fingerprint }));
-    const again = await this.#sender.send(job, acquired);
+    const again = await this.#leaseAndSend(job, rejected);
     return again.kind === 'rejected' ? this.#acquirer.blocked(job) : again;
+  }
+
+  /** Sends with the scope's credential, in place of what was rejected if this is the auth retry. */
+  async #leaseAndSend<T>(job: Job<T>, rejected?: Rejected<T>): Promise<Sent<T>> {
+    for (;;) {
+      this.#stopIfClosing(job);
+      const acquired = this.#acquireAtOnce(job) ?? (await this.#acquirer.acquire(job));
+      if ('kind' in acquired) return acquired;
+      // The answer that is given up is read away first, so that its socket can serve the retry.
+      if (rejected !== undefined) await this.#drained(job, rejected);
+      // While the run was on its way the credential may have fallen to somebody else's call.
+      if (this.#shop.ledger.choose(job.scope)?.identity === acquired.choice.identity) {
+        if (rejected !== undefined) this.#noteRetry(job, rejected, acquired);
+        return this.#sender.send(job, acquired);
+      }
+      acquired.lead?.done('next');
+    }
+  }
+
+  async #drained<T>(job: Job<T>, rejected: Rejected<T>): Promise<void> {
+    if (job.drained === rejected) return;
+    job.drained = rejected;
+    await drain(rejected.given.response);
+  }
+
+  #noteRetry<T>(job: Job<T>, rejected: Rejected<T>, { choice }: Acquired): void {
+    const { counters, emitter } = this.#shop;
+    job.retried = true;
+    counters.retried++;
+    const [fingerprint, from] = [choice.identity.fingerprint, rejected.call.identity.fingerprint];
+    emitter.emit('retried', () => ({ scope: job.scope.parts, fingerprint, from }));
   }
 
   /** @throws {Interrupted} What is out is given its time; nothing more is sent. */

@@ -21,8 +21,8 @@ interface TransientRun<S> extends TransientOptions {
   readonly flight: Flight;
   /** Until the run's time limit. */
   readonly remainingMs: () => number;
-  /** Nobody will get this failure any more: another attempt takes its place. */
-  readonly giveUp: (failed: S) => void;
+  /** Nobody will get this failure any more: its answer is read away, so that its socket can serve the next. */
+  readonly giveUp: (failed: S) => Promise<void>;
 }
 
 /**
@@ -41,7 +41,7 @@ export async function retryTransient<S extends { readonly kind: string; readonly
         // p-retry's first attempt is the one that has failed already.
         flight.resting = false;
         if (attemptNumber > 1) {
-          giveUp(last);
+          await giveUp(last);
           last = await again();
         }
         if (last.kind === 'transient') throw new StillFailing();
@@ -68,7 +68,7 @@ export async function retryTransient<S extends { readonly kind: string; readonly
     );
   } catch (error) {
     if (error instanceof StillFailing) return last;
-    giveUp(last);
+    void giveUp(last);
     throw error;
   } finally {
     flight.resting = false;

@@ -1,0 +1,5 @@
+/** What is timed: `pass` makes `calls` calls. */
+export interface Passes {
+  readonly calls: number;
+  pass(): unknown;
+}

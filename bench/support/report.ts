@@ -1,0 +1,41 @@
+import { type Cell, table } from './table.js';
+
+/** A row of a bench's document: its name, and its figures. */
+export type Row = { readonly name: string } & Readonly<Record<string, Cell>>;
+
+/** What a figure is to be, in words, and whether it is. */
+export interface Target {
+  readonly wanted: string;
+  readonly met: boolean;
+}
+
+export interface Bench {
+  readonly name: string;
+  measure(): Promise<Row[]>;
+  /** Undefined for a row that is there to compare with. */
+  target(row: Row, rows: readonly Row[]): Target | undefined;
+  /** What a reader of the table should know. */
+  readonly notes: readonly string[];
+}
+
+export async function report(bench: Bench, asJson: boolean): Promise<void> {
+  const startedAt = performance.now();
+  const rows = await bench.measure();
+  if (asJson) {
+    console.log(JSON.stringify({ bench: bench.name, node: process.version, rows }));
+    return;
+  }
+  const fields = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const lines = rows.map((row) => {
+    const target = bench.target(row, rows);
+    const verdict = target === undefined ? [] : [target.wanted, target.met ? 'met' : 'MISSED'];
+    return [...fields.map((field) => rounded(row[field])), ...verdict];
+  });
+  console.log(table([...fields, 'target', ''], lines));
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
+  console.log(`\n${[...bench.notes, `Node ${process.version}; medians; took ${seconds} s.`].join('\n')}`);
+}
+
+function rounded(figure: Cell): Cell {
+  return typeof figure === 'number' && figure >= 100 ? Math.round(figure) : figure;
+}
