@@ -34,10 +34,10 @@ interface Client {
  * everything that is sent. It shares nothing with the reporter: the errors themselves carry their incident, in `LatchkeyError.incident`,
  * and the reporter's own events are no such errors.
  *
- * It goes before the default integrations: `integrations: (defaults) => [latchkeyIntegration(), ...defaults]`. Behind them, an event
- * that it drops is the one that the SDK's deduplication remembers, and the next one like it is lost (in version 9; later ones ask
- * an integration before all others by itself, unless it is added after `init`). Sentry's client reports count each drop once, as
- * `event_processor`.
+ * It goes before the default integrations: `integrations: (defaults) => [latchkeyIntegration(), ...defaults]`. Behind them, the SDK's
+ * deduplication remembers an event that is dropped here, and loses the next one like it. Versions 10 and 11 put that right for an
+ * integration that is given to `init` in any place; version 9 does not, nor any for one that is added later. Sentry's client reports
+ * count each drop once, as `event_processor`. Attachments, and structured logs without `beforeSendLog`, are not looked at.
  * @throws {TypeError} for an option that is unknown or malformed.
  */
 export function latchkeyIntegration(options: LatchkeyIntegrationOptions = {}): SentryIntegration {

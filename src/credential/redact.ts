@@ -58,7 +58,7 @@ function define(target: Error, name: 'name' | 'stack', value: string): void {
 
 function formsOf(value: string): string[] {
   const forms = [value, JSON.stringify(value).slice(1, -1)];
-  for (const encoded of [encodeURIComponent(value), new URLSearchParams([['', value]]).toString().slice(1)]) {
+  for (const encoded of [encodeURIComponent(value), encodeURI(value), new URLSearchParams([['', value]]).toString().slice(1)]) {
     // Percent-encoding is valid with lower-case digits too (RFC 3986, section 2.1).
     forms.push(
       encoded,

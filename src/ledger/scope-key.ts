@@ -78,7 +78,7 @@ export function readScope(scope: Scope, rules: ScopeRules, ownOnly = false): Wor
   let purpose: string | undefined;
   if (typeof scope === 'string') {
     session = scope;
-  } else if (typeof scope === 'object' && scope !== null) {
+  } else if (typeof scope === 'object' && scope !== null && !(Symbol.iterator in scope)) {
     // A mistyped part would silently widen the work to the global credential.
     for (const part in scope) {
       if (part !== 'tenant' && part !== 'session' && part !== 'provider' && part !== 'purpose')

@@ -232,7 +232,7 @@ export class Slots {
     const { identity, provider } = slot;
     const global = tenant.globals.get(provider);
     // Not only the session's own: what was presented last may stand in the global slot alone, where another dead one had made room for it.
-    if (global !== undefined && !isPresented(tenant, global.identity) && (global.by === session || isGone(global.by))) {
+    if (global !== undefined && (global.by === session || isGone(global.by)) && !isPresented(tenant, global.identity)) {
       tenant.globals.delete(provider);
       this.#identities.release(global.identity, true);
       this.#told.unlent(tenant, provider);

@@ -221,7 +221,9 @@ describe('eviction', () => {
     freezeTime();
     const latchkey = createLatchkey({ idleMs: 10_000 });
     latchkey.capture('S', A);
-    await vi.advanceTimersByTimeAsync(12_000);
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect(latchkey.stats().sessions).toBe(1);
+    await vi.advanceTimersByTimeAsync(1);
     expect(latchkey.stats().sessions).toBe(0);
     latchkey.capture('S', A);
     expect(vi.getTimerCount()).toBe(1);

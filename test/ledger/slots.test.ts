@@ -230,6 +230,27 @@ describe('slots', () => {
     expect(valueFor(latchkey, {})).toBe('value-a');
   });
 
+  it('case 12: presented again while it is dead, a credential earns no newer place', () => {
+    const { latchkey } = gateway();
+    latchkey.capture('S', A);
+    reject(latchkey, 'S');
+    const arrived = latchkey.capture('S', B, { provisional: true });
+    latchkey.capture('S', A);
+    arrived.commit();
+    expect(arrived.changed).toBe(true);
+    expect(valueFor(latchkey, 'S')).toBe('value-b');
+    expect(valueFor(latchkey, {})).toBe('value-b');
+  });
+
+  it('case 12: presented again while it is alive, it does', () => {
+    const { latchkey } = gateway();
+    latchkey.capture('S', A);
+    const arrived = latchkey.capture('S', B, { provisional: true });
+    latchkey.capture('S', A);
+    arrived.commit();
+    expect(valueFor(latchkey, 'S')).toBe('value-a');
+  });
+
   it('a dead credential takes a place that nothing alive holds, and gives it to anything alive, however old', () => {
     const { latchkey } = gateway();
     latchkey.capture('T', A).settle(401);

@@ -31,7 +31,7 @@ function gateway(sessions: readonly string[]) {
   return { latchkey, reporter, alive, calls, loop, present };
 }
 
-const failures = (calls: { status: number }[]) => calls.filter(({ status }) => status === 401);
+const failures = (calls: { value: string; status: number }[]) => calls.filter(({ status }) => status === 401);
 
 async function ticks(count: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(count * EVERY_MS);

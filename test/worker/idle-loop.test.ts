@@ -248,7 +248,11 @@ describe('idle loop: ticks', () => {
   it('starts once', async () => {
     const latchkey = sessions('a');
     let ticks = 0;
-    const { loop } = loopOver(latchkey, [], { items: () => (ticks++, []) });
+    const items = () => {
+      ticks++;
+      return [];
+    };
+    const { loop } = loopOver(latchkey, [], { items });
     loop.start();
     loop.start();
     await vi.advanceTimersByTimeAsync(3_000);

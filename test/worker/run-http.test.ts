@@ -12,7 +12,7 @@ const UNAUTHORIZED = {
   body: JSON.stringify({ error: { message: 'x'.repeat(2_000) } }),
 };
 
-/** The retry does not wait for the drain, so that there may be two sockets; more would mean that some were lost. */
+/** A socket is free only a moment after its body was read, so that there may be two; more would mean that some were lost. */
 const MOST_CONNECTIONS = 2;
 
 describe('run: over real sockets', () => {

@@ -154,12 +154,34 @@ describe('run: broken off', () => {
     expect(latchkey.stats().running).toBe(0);
   });
 
-  it('an abort of the client that the caller did not ask for is an error like any other', async () => {
+  it('an abort that is not the run’s own may be a time limit of the client: repeated where that is asked for, and it marks nothing', async () => {
     const latchkey = createLatchkey();
     latchkey.capture('s', bearer('token-a'));
     const own = new DOMException('aborted', 'AbortError');
-    await expect(latchkey.run('s', () => Promise.reject(own), { transient: { retries: 2 } })).rejects.toBe(own);
+    let calls = 0;
+    const attempt = () => {
+      calls++;
+      return Promise.reject(own);
+    };
+    await expect(latchkey.run('s', attempt)).rejects.toBe(own);
+    const run = latchkey.run('s', attempt, { transient: { retries: 2, minMs: 10 } }).catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await run).toBe(own);
+    expect(calls).toBe(4);
     expect(latchkey.canRun('s')).toBe(true);
+  });
+
+  it('one that the client says was asked for is not repeated', async () => {
+    const latchkey = createLatchkey();
+    latchkey.capture('s', bearer('token-a'));
+    const own = Object.assign(new Error('canceled'), { code: 'ERR_CANCELED' });
+    let calls = 0;
+    const attempt = () => {
+      calls++;
+      return Promise.reject(own);
+    };
+    await expect(latchkey.run('s', attempt, { transient: { retries: 2 } })).rejects.toBe(own);
+    expect(calls).toBe(1);
   });
 
   it('case 45: an attempt that ignores its signal is abandoned, its late failure swallowed, its verdict still counted', async () => {
