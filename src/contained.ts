@@ -2,6 +2,7 @@ import type { Emitter } from './events.js';
 import type { FallbackCandidate } from './ledger/ledger.js';
 import type { WorkScope } from './ledger/scope-key.js';
 import type { Settings } from './options.js';
+import { isPromiseLike } from './promise-like.js';
 
 /** The fallback option as one question. A rule that throws, or answers anything but true, lends nothing. */
 export function borrowRule({ fallback }: Settings, emitter: Emitter): (candidate: FallbackCandidate, scope: WorkScope) => boolean {
@@ -36,8 +37,8 @@ export function providerRule({ canonicalProvider }: Settings, emitter: Emitter):
 
 /** Nobody waits for what a rule promises; that promise's own failure must not go unhandled. */
 function atOnce<T>(rule: string, answer: T): T {
-  if (!(answer instanceof Promise)) return answer;
-  answer.catch(() => {});
+  if (!isPromiseLike(answer)) return answer;
+  answer.then(undefined, () => {});
   throw new TypeError(`${rule}: must answer at once, not with a promise`);
 }
 

@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import type { ScopeParts } from './errors.js';
 import type { Incident, IncidentEnd, Suppression } from './policy/incident.js';
 import type { Reach } from './policy/verdict.js';
+import { isPromiseLike } from './promise-like.js';
 
 /** Why a scope has no credential to work with. */
 export type BlockReason = 'missing' | 'rejected' | 'held' | 'expired' | 'closed';
@@ -138,7 +139,7 @@ export class Emitter {
     for (const listener of listeners) {
       try {
         const result = (listener as (event: LatchkeyEvents[Name]) => unknown)(event);
-        if (result instanceof Promise) result.catch((error: unknown) => this.#failed(name, error, listener));
+        if (isPromiseLike(result)) result.then(undefined, (error: unknown) => this.#failed(name, error, listener));
       } catch (error) {
         this.#failed(name, error, listener);
       }

@@ -4,6 +4,7 @@ import type { Emitter } from '../events.js';
 import { type Classification, type ClassifyRule, classify } from '../policy/classify.js';
 import { type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from '../policy/outcome.js';
 import type { Verdict } from '../policy/verdict.js';
+import { isPromiseLike } from '../promise-like.js';
 import type { Counters } from '../stats.js';
 import type { Call, Judgement } from './call.js';
 import type { Ledger } from './ledger.js';
@@ -63,7 +64,7 @@ export class Settler {
       try {
         const classification = rule(known, scope.parts);
         // A promise is no classification; its own failure must not go unhandled.
-        if (classification instanceof Promise) classification.catch(() => {});
+        if (isPromiseLike(classification)) classification.then(undefined, () => {});
         if (classification !== undefined) return checked(classification);
       } catch (error) {
         // The rule has seen a client's error, which may hold the credential.

@@ -1,5 +1,6 @@
 import type { Emitter } from '../events.js';
 import type { Incident } from '../policy/incident.js';
+import { isPromiseLike } from '../promise-like.js';
 
 /** Where incidents are told: at most once when one opens, and once when it ends. */
 export interface Reporter {
@@ -27,7 +28,7 @@ export class Delivery {
     if (this.#reporter === undefined) return false;
     try {
       const result = this.#reporter[what](incident);
-      if (result instanceof Promise) this.#await(result);
+      if (isPromiseLike(result)) this.#await(result);
     } catch (error) {
       this.#emitter.contain('reporter', error);
     }
@@ -39,8 +40,8 @@ export class Delivery {
     await Promise.all(this.#pending);
   }
 
-  #await(result: Promise<void>): void {
-    const settled = result.then(
+  #await(result: PromiseLike<unknown>): void {
+    const settled = Promise.resolve(result).then(
       () => {},
       (error: unknown) => this.#emitter.contain('reporter', error),
     );

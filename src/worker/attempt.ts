@@ -36,10 +36,6 @@ export class Sender {
 
   /** @throws {Interrupted} if the run was broken off in the meantime. */
   async send<T>(job: Job<T>, acquired: Acquired): Promise<Sent<T>> {
-    if (job.flight.interruption !== undefined) {
-      acquired.lead?.done('next');
-      throw new Interrupted();
-    }
     const begun = this.begin(job, acquired);
     let given: Given<T>;
     try {

@@ -191,8 +191,9 @@ export class Runner {
       if ('kind' in acquired) return acquired;
       // The answer that is given up is read away first, so that its socket can serve the retry.
       if (rejected !== undefined) await this.#drained(job, rejected);
-      // While the run was on its way the credential may have fallen to somebody else's call.
-      if (this.#shop.ledger.choose(job.scope)?.identity === acquired.choice.identity) {
+      // While the run was on its way, it may have been broken off, or the credential fallen to somebody else's call.
+      const isWanted = job.flight.interruption === undefined && !this.#shop.isClosing();
+      if (isWanted && this.#shop.ledger.choose(job.scope)?.identity === acquired.choice.identity) {
         if (rejected !== undefined) this.#noteRetry(job, rejected, acquired);
         return this.#sender.send(job, acquired);
       }

@@ -175,12 +175,13 @@ export function describeClient(client: ClientUnderTest): void {
       expect(latchkey.stats()).toMatchObject({ accepted: 1, rejected: 0, held: 0 });
     });
 
-    it.runIf(client.keepsHeaders)('case 37: its Retry-After is seen: one past the deadline gives the error at once', async () => {
-      const { run, given } = await begin(json(429, {}, { 'retry-after': '120' }));
-      expectPassedThrough(await run({ ...ONE_RETRY, timeoutMs: 60_000 }), given[0]);
-      expect(upstream.requests).toHaveLength(1);
-      expectNothingMarked(latchkey, scope);
-    });
+    if (client.keepsHeaders)
+      it('case 37: its Retry-After is seen: one past the deadline gives the error at once', async () => {
+        const { run, given } = await begin(json(429, {}, { 'retry-after': '120' }));
+        expectPassedThrough(await run({ ...ONE_RETRY, timeoutMs: 60_000 }), given[0]);
+        expect(upstream.requests).toHaveLength(1);
+        expectNothingMarked(latchkey, scope);
+      });
 
     it('case 50: a connection reset is transient', async () => {
       const { run, given } = await begin(RESET, client.good);
@@ -189,13 +190,14 @@ export function describeClient(client: ClientUnderTest): void {
       expect(latchkey.stats()).toMatchObject({ accepted: 1, rejected: 0 });
     });
 
-    it.runIf(client.tellsBrokenBodies !== undefined)('case 50: a connection that breaks in the middle of a good answer', async () => {
-      const { run, given } = await begin(BREAKS_OFF, client.good);
-      const ended = await run(ONE_RETRY);
-      expect(given).toHaveLength(client.tellsBrokenBodies ? 2 : 1);
-      expectPassedThrough(ended, given.at(-1));
-      expect(latchkey.canRun(scope)).toBe(true);
-    });
+    if (client.tellsBrokenBodies !== undefined)
+      it('case 50: a connection that breaks in the middle of a good answer', async () => {
+        const { run, given } = await begin(BREAKS_OFF, client.good);
+        const ended = await run(ONE_RETRY);
+        expect(given).toHaveLength(client.tellsBrokenBodies ? 2 : 1);
+        expectPassedThrough(ended, given.at(-1));
+        expect(latchkey.canRun(scope)).toBe(true);
+      });
 
     it("case 50: a caller's abort rejects with its reason and marks nothing", async () => {
       const controller = new AbortController();
