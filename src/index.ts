@@ -20,7 +20,7 @@ export type { SlotSnapshot, Snapshot, VerdictSnapshot } from './ledger/snapshot.
 export type { FallbackRule, LatchkeyOptions } from './options.js';
 export type { CanaryMode } from './policy/canary.js';
 export type { Source } from './policy/choose.js';
-export type { Classification, ClassifyRule } from './policy/classify.js';
+export type { Classification, ClassifyRule } from './policy/classification.js';
 export type { Incident, IncidentEnd, Suppression } from './policy/incident.js';
 export type { Outcome, OutcomeLike } from './policy/outcome.js';
 export type { Reach, Verdict } from './policy/verdict.js';

@@ -3,7 +3,7 @@ import type { ScopeParts } from './errors.js';
 import type { FallbackCandidate } from './ledger/ledger.js';
 import type { Snapshot, VerdictSnapshot } from './ledger/snapshot.js';
 import type { CanaryMode } from './policy/canary.js';
-import type { ClassifyRule } from './policy/classify.js';
+import type { ClassifyRule } from './policy/classification.js';
 import type { Reporter } from './report/reporter.js';
 
 /** Asked last, of a global credential that is usable: may it be lent to this scope? It can only narrow. */

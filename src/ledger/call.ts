@@ -1,6 +1,6 @@
 import type { Credential } from '../credential/credential.js';
 import type { Source } from '../policy/choose.js';
-import type { Classification } from '../policy/classify.js';
+import type { Classification } from '../policy/classification.js';
 import type { WorkScope } from './scope-key.js';
 import type { Session } from './slots.js';
 import type { Identity } from './verdicts.js';

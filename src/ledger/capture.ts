@@ -80,11 +80,11 @@ export class PresentedCapture implements Capture {
 
   commit(): void {
     if (this.#stage.name !== 'provisional' || this.#context.isClosed()) return;
-    this.#stage = this.#stage.pending.dropped ? { name: 'discarded' } : this.#install();
+    if (!this.#stage.pending.dropped) this.#stage = this.#install();
   }
 
   discard(): void {
-    if (this.#stage.name === 'provisional') this.#stage = { name: 'discarded' };
+    if (this.#stage.name === 'provisional' && !this.#stage.pending.dropped) this.#stage = { name: 'discarded' };
   }
 
   #install(): Stage {

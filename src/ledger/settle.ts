@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.js';
 import { redactedCopy } from '../credential/redact.js';
 import type { Emitter } from '../events.js';
-import { type Classification, type ClassifyRule, classify } from '../policy/classify.js';
+import type { Classification, ClassifyRule } from '../policy/classification.js';
+import { classify } from '../policy/classify.js';
 import { type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from '../policy/outcome.js';
 import type { Verdict } from '../policy/verdict.js';
 import { isPromiseLike } from '../promise-like.js';

@@ -12,7 +12,8 @@ export {
   type Source,
   type Standing,
 } from './choose.js';
-export { type Classification, type ClassifyRule, challengeError, classify } from './classify.js';
+export type { Classification, ClassifyRule } from './classification.js';
+export { challengeError, classify } from './classify.js';
 export {
   decideReport,
   type Incident,

@@ -1,5 +1,5 @@
 import type { ScopeParts } from '../errors.js';
-import type { Classification } from './classify.js';
+import type { Classification } from './classification.js';
 import type { Outcome } from './outcome.js';
 import { DEFAULT_HOLD_MS, retryAfter } from './retry-after.js';
 

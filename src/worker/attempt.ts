@@ -2,7 +2,7 @@ import { ResponseError } from '../errors.js';
 import { LeasedCall } from '../ledger/call.js';
 import { IssuedLease } from '../ledger/lease.js';
 import { afterCanary } from '../policy/canary.js';
-import type { Classification } from '../policy/classify.js';
+import type { Classification } from '../policy/classification.js';
 import { isResponseLike, type Outcome, outcomeOfError, outcomeOfResponse, statusOf } from '../policy/outcome.js';
 import type { Acquired } from './acquire.js';
 import { AttemptContext } from './context.js';

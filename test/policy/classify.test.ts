@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Classification, challengeError, classify } from '../../src/policy/classify.js';
+import type { Classification } from '../../src/policy/classification.js';
+import { challengeError, classify } from '../../src/policy/classify.js';
 import { isNetworkCode, type Outcome, outcomeOfError, outcomeOfResponse } from '../../src/policy/outcome.js';
 import { DEFAULT_HOLD_MS, retryAfter } from '../../src/policy/retry-after.js';
 import { START } from '../support/clock.js';

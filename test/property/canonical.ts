@@ -12,7 +12,12 @@ export interface Matters {
  * A state of the model in a form that two states share if nothing that is done next can tell them apart: sequence numbers are replaced by
  * their order among those that they will ever be compared with.
  */
-export function canonical(model: Model, leases: ReadonlyMap<string, Sent>, waiting: ReadonlyMap<string, Presentation>, matters: Matters): string {
+export function canonical(
+  model: Model,
+  leases: ReadonlyMap<string, Sent>,
+  waiting: ReadonlyMap<string, Presentation>,
+  matters: Matters,
+): string {
   const numbers = [...places(model).map(([, place]) => place.at), ...[...waiting.values()].map(({ at }) => at)].sort((a, b) => a - b);
   const order = (at: number): number => (matters.provisional ? numbers.indexOf(at) : 0);
   const slots = places(model).map(([where, { known, at, deadWhenPut, by }]) => [
@@ -31,7 +36,8 @@ export function canonical(model: Model, leases: ReadonlyMap<string, Sent>, waiti
 
 function places(model: Model): [string, Place][] {
   const found: [string, Place][] = [];
-  for (const [session, { places: own }] of model.sessions) for (const [provider, place] of own) found.push([`${session} ${provider}`, place]);
+  for (const [session, { places: own }] of model.sessions)
+    for (const [provider, place] of own) found.push([`${session} ${provider}`, place]);
   for (const [name, place] of model.globals) found.push([`global ${name}`, place]);
   return found;
 }
@@ -45,7 +51,9 @@ function standing(known: Known, leases: ReadonlyMap<string, Sent>, { scoped }: M
   return [
     everywhere && [everywhere.kind, before(everywhere.sent)],
     scopes.map((scope) => {
-      const here = latest(known.heard.filter((one) => one.scope === scope && (one.kind === 'accepted' || one.kind === 'rejected for scope')));
+      const here = latest(
+        known.heard.filter((one) => one.scope === scope && (one.kind === 'accepted' || one.kind === 'rejected for scope')),
+      );
       return here && [scope, here.kind, before(here.sent)];
     }),
     known.heard.length > 0,

@@ -12,7 +12,12 @@ it('L1: every scope gets what a model of the rules says, and nothing that it say
   fc.assert(
     fc.property(manyOperations, fc.boolean(), (operations, lends) => {
       const clock = manualClock();
-      const latchkey = createLatchkey({ clock, canary: 'off', fallback: lends ? 'global' : 'none', limits: { sessions: 20, identities: 50 } });
+      const latchkey = createLatchkey({
+        clock,
+        canary: 'off',
+        fallback: lends ? 'global' : 'none',
+        limits: { sessions: 20, identities: 50 },
+      });
       const gateway = new Gateway({ latchkey, model: new Model({ now: clock.now, lends }), advance: clock.advance });
       for (const [step, operation] of operations.entries()) {
         const difference = gateway.apply(operation) ?? gateway.compare();

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { bearer, createLatchkey, type RunOptions } from '../../src/index.js';
 import { freezeTime } from '../support/clock.js';
 import { Model, type Presentation } from './model.js';
-import { anySchedule, type Attempted, codeOf, isRejected, Race, type Reply } from './race.js';
+import { type Attempted, anySchedule, codeOf, isRejected, Race, type Reply } from './race.js';
 import { CHECKED, LONG_MS } from './runs.js';
 
 // L1: What is not usable for a scope is never handed out for it, but for one leased probe.
@@ -27,7 +27,12 @@ const anyEvent = fc.oneof(
   // The client's own request goes well, or does not, with what it presented.
   {
     weight: 3,
-    arbitrary: fc.record({ do: fc.constant('client' as const), at: anyWhere, which: fc.nat({ max: 3 }), reply: fc.constantFrom('accepted' as const, 'rejected' as const) }),
+    arbitrary: fc.record({
+      do: fc.constant('client' as const),
+      at: anyWhere,
+      which: fc.nat({ max: 3 }),
+      reply: fc.constantFrom('accepted' as const, 'rejected' as const),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('forgive' as const), which: fc.nat({ max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('call off' as const), which: fc.nat({ max: 5 }) }) },
@@ -43,7 +48,17 @@ const anyRun = fc.record({
     urgent: fc.boolean(),
   }),
 });
-const anyReply = fc.constantFrom<Reply>('rejected', 'rejected', 'thrown rejection', 'refused', 'accepted', 'transient', 'none', 'unused', 'held');
+const anyReply = fc.constantFrom<Reply>(
+  'rejected',
+  'rejected',
+  'thrown rejection',
+  'refused',
+  'accepted',
+  'transient',
+  'none',
+  'unused',
+  'held',
+);
 
 interface Story {
   readonly first: number;
@@ -110,7 +125,8 @@ it('L1, L3: two attempts for auth reasons, no dead credential, whatever else goe
         expect(attempts.length).toBeLessThanOrEqual(2 + (runOptions(runs, index)?.transient?.retries ?? 2));
         for (const [place, attempt] of attempts.entries()) {
           for (const earlier of attempts.slice(0, place)) {
-            if (earlier.fingerprint === attempt.fingerprint && isRejected(earlier)) expectProven(attempt, earlier, [...clients, ...all.filter(isProof)]);
+            if (earlier.fingerprint === attempt.fingerprint && isRejected(earlier))
+              expectProven(attempt, earlier, [...clients, ...all.filter(isProof)]);
           }
         }
         // With its retry spent it is over at once: it never parks.

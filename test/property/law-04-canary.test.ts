@@ -46,7 +46,10 @@ it('L4: of a crowd on a doubtful token that is dead, one call meets the rejectio
         });
         for (const { session, whenBlocked, patient } of crowd) {
           race.later(`run of s${session}`, () =>
-            race.start({ session: `s${session}`, provider: 'p' }, { whenBlocked, parkMs: 60_000, transient: patient ? retried : undefined }),
+            race.start(
+              { session: `s${session}`, provider: 'p' },
+              { whenBlocked, parkMs: 60_000, transient: patient ? retried : undefined },
+            ),
           );
         }
         for (const index of calledOff) race.later(`call off ${index}`, () => race.callOff(index));

@@ -21,7 +21,8 @@ it('L5: whoever presents a dead credential, however often, changes nothing for a
     fc.asyncProperty(fc.array(anyPresentation, { minLength: 1, maxLength: 20 }), fc.boolean(), async (presentations, waitToo) => {
       const latchkey = createLatchkey({ clock: manualClock(), canary: 'off', limits: { sessions: 10, identities: 10 } });
       // Two of them die in a session of another tenant, whose slots are nobody else's.
-      for (const credential of DEAD.slice(0, 2)) latchkey.capture({ tenant: 'elsewhere', session: 'd', provider: 'p' }, credential).settle(401);
+      for (const credential of DEAD.slice(0, 2))
+        latchkey.capture({ tenant: 'elsewhere', session: 'd', provider: 'p' }, credential).settle(401);
       latchkey.capture({ session: 's', provider: 'p' }, LIVE);
       latchkey.capture({ session: 't', provider: 'p' }, LIVE);
       // This one is blocked: what it holds is refused to it, and what it might borrow too.
@@ -60,7 +61,12 @@ it('L5: whoever presents a dead credential, however often, changes nothing for a
 });
 
 function expectLive(latchkey: ReturnType<typeof createLatchkey>): void {
-  for (const scope of [{ session: 's', provider: 'p' }, { session: 't', provider: 'p' }, { session: 'cold', provider: 'p' }, { provider: 'p' }]) {
+  for (const scope of [
+    { session: 's', provider: 'p' },
+    { session: 't', provider: 'p' },
+    { session: 'cold', provider: 'p' },
+    { provider: 'p' },
+  ]) {
     const resolution = latchkey.resolve(scope);
     expect(resolution.ok && resolution.lease.credential.fingerprint).toBe(LIVE.fingerprint);
   }
@@ -68,14 +74,21 @@ function expectLive(latchkey: ReturnType<typeof createLatchkey>): void {
 
 const anyArrival = fc.record({ live: fc.boolean(), commitAt: fc.nat({ max: 12 }) });
 
-it('L5: whatever order presentations are committed in, a live one that came is in the place, the newest of them', { timeout: LONG_MS }, () => {
+it('L5: whatever order presentations are committed in, a live one that came is in the place, the newest of them', {
+  timeout: LONG_MS,
+}, () => {
   fc.assert(
     fc.property(fc.array(anyArrival, { minLength: 1, maxLength: 8 }), (arrivals) => {
       const latchkey = createLatchkey({ clock: manualClock(), canary: 'off', limits: { sessions: 10, identities: 20 } });
       const made = arrivals.map(({ live, commitAt }, index) => {
         const credential = bearer(`token-${index}`);
         if (!live) latchkey.capture({ tenant: 'elsewhere', session: 'd', provider: 'p' }, credential).settle(401);
-        return { live, commitAt, credential, capture: latchkey.capture({ session: 's', provider: 'p' }, credential, { provisional: true }) };
+        return {
+          live,
+          commitAt,
+          credential,
+          capture: latchkey.capture({ session: 's', provider: 'p' }, credential, { provisional: true }),
+        };
       });
       for (const { capture } of [...made].sort((a, b) => a.commitAt - b.commitAt)) capture.commit();
       const newest = made.findLast(({ live }) => live);

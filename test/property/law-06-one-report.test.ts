@@ -34,8 +34,14 @@ const anyStep = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('lease' as const), at }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('settle' as const), which: fc.nat({ max: 4 }), status: fc.constantFrom(401, 403, 200) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('client' as const), at, which: fc.nat({ max: 2 }), status: fc.constantFrom(401, 200) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('settle' as const), which: fc.nat({ max: 4 }), status: fc.constantFrom(401, 403, 200) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('client' as const), at, which: fc.nat({ max: 2 }), status: fc.constantFrom(401, 200) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('evict' as const), session: fc.constantFrom('s', 't', 'u') }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('forgive' as const), which: fc.nat({ max: 2 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(10, 60, 300) }) },
@@ -187,7 +193,13 @@ it('L6: whatever the grace, an incident is told once at the most, and just those
     fc.asyncProperty(anySteps, fc.constantFrom(0, 50, 200), fc.boolean(), async (steps, graceMs, lends) => {
       const reporter = recordingReporter();
       const fallback = lends ? 'global' : 'none';
-      const latchkey = createLatchkey({ canary: 'off', fallback, reporter, report: { ...LOUD, graceMs }, limits: { sessions: 10, identities: 20 } });
+      const latchkey = createLatchkey({
+        canary: 'off',
+        fallback,
+        reporter,
+        report: { ...LOUD, graceMs },
+        limits: { sessions: 10, identities: 20 },
+      });
       const spans = new Map<string, { from: number; to: number | undefined }>();
       latchkey.on('incident', ({ incident }) => spans.set(incident.id, { from: Date.now(), to: undefined }));
       const open = (): Set<string> => new Set(latchkey.snapshot().incidents.map(({ id }) => id));

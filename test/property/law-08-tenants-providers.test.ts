@@ -112,7 +112,8 @@ it('L8: a credential is handed out only for the tenant and the provider it was p
                 const resolution = latchkey.resolve(where({ tenant, provider, session }));
                 if (!resolution.ok) continue;
                 expect(resolution.lease.credential.reveal().startsWith(tagOf(tenant, provider))).toBe(true);
-                if (resolution.lease.source === 'global' && session !== undefined) expect(['global', 'a rule that says yes']).toContain(ruleName);
+                if (resolution.lease.source === 'global' && session !== undefined)
+                  expect(['global', 'a rule that says yes']).toContain(ruleName);
               }
         }
         expect(asked).toEqual([]);
@@ -129,10 +130,13 @@ const anyOutcome = fc.constantFrom<SettleOutcome>(200, 401, 403, { holdMs: 1_000
 it('L8: what happens to the same bytes at one provider changes nothing at another', { timeout: LONG_MS }, () => {
   fc.assert(
     fc.property(
-      fc.array(fc.record({ at: fc.constantFrom('p', 'q'), session: fc.constantFrom('s', 't'), outcome: anyOutcome, capture: fc.boolean() }), {
-        minLength: 1,
-        maxLength: 20,
-      }),
+      fc.array(
+        fc.record({ at: fc.constantFrom('p', 'q'), session: fc.constantFrom('s', 't'), outcome: anyOutcome, capture: fc.boolean() }),
+        {
+          minLength: 1,
+          maxLength: 20,
+        },
+      ),
       (steps) => {
         const same = bearer('the-same-bytes');
         const play = (providers: readonly string[]) => {

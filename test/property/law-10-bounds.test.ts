@@ -28,8 +28,19 @@ const anyTraffic = fc.oneof(
       status: fc.constantFrom(undefined, 200, 401, 401, 402),
     }),
   },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('work' as const), session: fc.nat({ max: 9 }), provider: fc.nat({ max: 2 }), purpose: fc.nat({ max: 20 }) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('late' as const), which: fc.nat({ max: 20 }), status: fc.constantFrom(200, 401, 403) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('work' as const),
+      session: fc.nat({ max: 9 }),
+      provider: fc.nat({ max: 2 }),
+      purpose: fc.nat({ max: 20 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('late' as const), which: fc.nat({ max: 20 }), status: fc.constantFrom(200, 401, 403) }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('park' as const), session: fc.nat({ max: 20 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('evict' as const), session: fc.nat({ max: 9 }) }) },
 );
@@ -42,7 +53,11 @@ it('L10: nothing grows past its limit', { timeout: LONG_MS }, async () => {
       const captures: { settle(status: number): unknown; commit(): void }[] = [];
       for (const step of traffic) {
         if (step.do === 'capture') {
-          const scope = { session: `s${step.session}`, provider: `p${step.provider}`, ...(step.tenant === undefined ? {} : { tenant: `t${step.tenant}` }) };
+          const scope = {
+            session: `s${step.session}`,
+            provider: `p${step.provider}`,
+            ...(step.tenant === undefined ? {} : { tenant: `t${step.tenant}` }),
+          };
           const capture = latchkey.capture(scope, bearer(`token-${step.token}`), { provisional: step.provisional });
           if (step.status !== undefined) capture.settle(step.status);
           captures.push(capture);
@@ -90,7 +105,8 @@ it('L10: one session of any number of providers holds so many at the most', { ti
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 200 }), fc.nat({ max: 200 }), (providers, others) => {
       const latchkey = createLatchkey({ clock: manualClock(), canary: 'off', limits: { sessions: 4, identities: 8 } });
-      for (let provider = 0; provider < providers; provider++) latchkey.capture({ session: 's', provider: `p${provider}` }, bearer('token-a'));
+      for (let provider = 0; provider < providers; provider++)
+        latchkey.capture({ session: 's', provider: `p${provider}` }, bearer('token-a'));
       for (let provider = 0; provider < others; provider++) latchkey.capture({ provider: `p${provider}` }, bearer('token-a'));
       const { slots } = latchkey.snapshot();
       const own = slots.filter(({ slot }) => slot === 'session');
@@ -109,7 +125,11 @@ it('L10: the verdict on what a slot holds outlives any number of others', { time
     fc.property(
       fc.constantFrom('session', 'global', 'pin'),
       fc.constantFrom(401, 402),
-      fc.array(fc.record({ token: fc.nat({ max: 40 }), status: fc.constantFrom(200, 401, 402), judge: fc.boolean() }), { minLength: 1, maxLength: 60, size: 'max' }),
+      fc.array(fc.record({ token: fc.nat({ max: 40 }), status: fc.constantFrom(200, 401, 402), judge: fc.boolean() }), {
+        minLength: 1,
+        maxLength: 60,
+        size: 'max',
+      }),
       (where, status, others) => {
         const latchkey = createLatchkey({ clock: manualClock(), canary: 'off', limits: { sessions: 4, identities: 2 } });
         const ours = bearer('ours');
@@ -122,7 +142,9 @@ it('L10: the verdict on what a slot holds outlives any number of others', { time
         const reason = status === 401 ? 'rejected' : 'held';
         for (const { token, status: other, judge } of others) {
           // In another tenant, so that no slot of ours is concerned; or judged without ever having one.
-          const capture = latchkey.capture({ tenant: 'other', session: 'o', provider: 'p' }, bearer(`token-${token}`), { provisional: judge });
+          const capture = latchkey.capture({ tenant: 'other', session: 'o', provider: 'p' }, bearer(`token-${token}`), {
+            provisional: judge,
+          });
           capture.settle(other);
           const again = latchkey.resolve(scope);
           expect(again.ok ? 'usable' : again.reason).toBe(reason);

@@ -53,7 +53,8 @@ it('L12: each waiter ends by what happens to itself', { timeout: LONG_MS }, asyn
       anySchedule,
       async (waiters, where, replies, hostile, schedule) => {
         const latchkey = createLatchkey({ ...(hostile ? HOSTILE : {}), limits: { sessions: 10, identities: 10, parked: 50 } });
-        if (hostile) for (const name of ['captured', 'parked', 'accepted', 'resumed', 'error'] as const) latchkey.on(name, async () => fail());
+        if (hostile)
+          for (const name of ['captured', 'parked', 'accepted', 'resumed', 'error'] as const) latchkey.on(name, async () => fail());
         if (hostile) for (const name of ['captured', 'incident', 'retried', 'error'] as const) latchkey.on(name, fail);
         for (let session = 0; session <= 3; session++) {
           const capture = latchkey.capture({ session: `s${session}`, provider: 'p' }, A);
@@ -108,10 +109,18 @@ it('L12: each waiter ends by what happens to itself', { timeout: LONG_MS }, asyn
 it('L12: a leader that throws what it likes fails alone', { timeout: LONG_MS }, async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.constantFrom('string', 'undefined', 'type error', 'ok', 'abort error', 'hangs'), { minLength: 1, maxLength: 10, size: 'max' }),
+      fc.array(fc.constantFrom('string', 'undefined', 'type error', 'ok', 'abort error', 'hangs'), {
+        minLength: 1,
+        maxLength: 10,
+        size: 'max',
+      }),
       fc.boolean(),
       async (kinds, hostile) => {
-        const latchkey = createLatchkey({ ...(hostile ? HOSTILE : {}), canaryMs: 1_000, limits: { sessions: 4, identities: 8, parked: 50 } });
+        const latchkey = createLatchkey({
+          ...(hostile ? HOSTILE : {}),
+          canaryMs: 1_000,
+          limits: { sessions: 4, identities: 8, parked: 50 },
+        });
         latchkey.capture({ session: 's', provider: 'p' }, A);
         const own = new TypeError('its own');
         const aborted = Object.assign(new Error('stopped'), { name: 'AbortError' });
@@ -130,11 +139,13 @@ it('L12: a leader that throws what it likes fails alone', { timeout: LONG_MS }, 
             kind === 'hangs' ? { timeoutMs: 500 } : {},
           ),
         );
-        const results = Promise.allSettled(runs);
-        for (let round = 0; round < 25; round++) {
-          await vi.advanceTimersByTimeAsync(250);
-          await settled(2);
+        let left = runs.length;
+        const results = Promise.allSettled(runs.map((run) => run.finally(() => left--)));
+        for (let round = 0; left > 0 && round < 25; round++) {
+          await settled(3);
+          if (left > 0 && kinds.includes('hangs')) await vi.advanceTimersByTimeAsync(250);
         }
+        expect(left).toBe(0);
         for (const [index, result] of (await results).entries()) {
           const kind = kinds[index];
           if (kind === 'ok') expect(result).toEqual({ status: 'fulfilled', value: index });

@@ -206,7 +206,13 @@ export class Model {
     if (sent < known.forgivenAt) return;
     const now = this.#rules.now();
     const held = typeof learnt === 'object';
-    const heard = { sent, kind: held ? ('held' as const) : learnt, scope: whose(scope), until: held ? now + learnt.holdMs : 0, order: this.next() };
+    const heard = {
+      sent,
+      kind: held ? ('held' as const) : learnt,
+      scope: whose(scope),
+      until: held ? now + learnt.holdMs : 0,
+      order: this.next(),
+    };
     known.heard.push(heard);
     if (learnt !== 'accepted' || known.hint === undefined || now < known.hint) return;
     if (latest(known.heard.filter(({ kind }) => kind !== 'rejected for scope')) === heard) known.voided = known.hint;

@@ -47,7 +47,12 @@ const SESSIONS = ['s', 't', undefined] as const;
 const PROVIDERS = ['p', 'q'] as const;
 const PURPOSES = [undefined, 'x'] as const;
 
-function scopeOf(tenant: string | undefined, session: string | undefined, provider: string | undefined, purpose: string | undefined): ModelScope {
+function scopeOf(
+  tenant: string | undefined,
+  session: string | undefined,
+  provider: string | undefined,
+  purpose: string | undefined,
+): ModelScope {
   return {
     ...(tenant === undefined ? {} : { tenant }),
     ...(session === undefined ? {} : { session }),
@@ -228,7 +233,11 @@ export function pick<T>(list: readonly T[], which: number): T | undefined {
   return list.length === 0 ? undefined : list[list.length - 1 - (which % list.length)];
 }
 
-function differs(verdict: ReturnType<Lease['settle']>, model: Model, call: { known: Sent['known']; scope: ModelScope }): string | undefined {
+function differs(
+  verdict: ReturnType<Lease['settle']>,
+  model: Model,
+  call: { known: Sent['known']; scope: ModelScope },
+): string | undefined {
   if (call.known.forgotten) return undefined;
   const got = verdict.state === 'rejected' ? `rejected ${verdict.reach}` : verdict.state;
   const wanted = model.state(call.known, call.scope);
