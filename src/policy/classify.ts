@@ -3,7 +3,6 @@ import type { Classification } from './classification.js';
 import { isNetworkCode, type Outcome } from './outcome.js';
 import { providerRule } from './provider-rules.js';
 import { DEFAULT_HOLD_MS, retryAfter } from './retry-after.js';
-import type { Reach } from './verdict.js';
 
 const ACCEPTED: Classification = { kind: 'accepted' };
 const REJECTED: Classification = { kind: 'rejected', reach: 'identity' };

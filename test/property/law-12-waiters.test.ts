@@ -155,7 +155,9 @@ it('L12: a leader that throws what it likes fails alone', { timeout: LONG_MS }, 
             expect(result.status === 'rejected' && Object.is(result.reason, thrown)).toBe(true);
           }
         }
-        await latchkey.close({ timeoutMs: 0 });
+        const closing = latchkey.close({ timeoutMs: 0 });
+        await vi.advanceTimersByTimeAsync(1);
+        await closing;
         expect(vi.getTimerCount()).toBe(0);
         await settled(2);
         expect(unhandled).toEqual([]);
