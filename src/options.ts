@@ -110,7 +110,7 @@ export function readOptions(options: LatchkeyOptions): Settings {
     requireObject('clock', clock);
     requireFunction('clock.now', clock.now);
   }
-  if (typeof options.fallback !== 'function') requireOneOf('fallback', options.fallback, ['global', 'none']);
+  if (typeof options.fallback !== 'function') requireOneOf('fallback', options.fallback, ['global', 'none'], ' or a function');
   requireOneOf('tenancy', options.tenancy, ['single', 'multi']);
   requireOneOf('canary', options.canary, ['doubtful', 'borrowed', 'off']);
   if (options.canonicalProvider !== undefined) requireFunction('canonicalProvider', options.canonicalProvider);
@@ -166,9 +166,9 @@ function requireFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw new TypeError(`createLatchkey: \`${name}\` must be a function`);
 }
 
-function requireOneOf(name: string, value: unknown, allowed: readonly string[]): void {
+function requireOneOf(name: string, value: unknown, allowed: readonly string[], more = ''): void {
   if (value !== undefined && !allowed.includes(value as string)) {
-    throw new TypeError(`createLatchkey: \`${name}\` must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
+    throw new TypeError(`createLatchkey: \`${name}\` must be ${allowed.map((one) => `'${one}'`).join(' or ')}${more}`);
   }
 }
 

@@ -32,7 +32,8 @@ const BAD_SCOPES: readonly [string, unknown, RegExp][] = [
   ['a numeric session', { session: 5 }, /`session` must be a string/],
   ['a numeric provider', { provider: 5 }, /`provider` must be a string/],
   ['an unknown part', { sesion: 'S' }, /`sesion`/],
-  ['a list', ['S'], /`0`/],
+  ['a list', ['S'], /string or an object/],
+  ['an empty list', [], /string or an object/],
 ];
 
 const WITH_SCOPE: readonly [string, (latchkey: Latchkey, scope: never) => unknown][] = [

@@ -41,19 +41,19 @@ const UNBLOCK = {
   refused: "a credential of the session's own",
 } as const;
 
+/** No client's credential takes a pin's place. */
+const UNBLOCK_PIN = 'pinning again, unpinning, or forgive()';
+
 export function explain(ledger: Ledger, scope: WorkScope, closed: boolean): Explanation {
   const candidates = ledger.candidates(scope).map(explainCandidate);
   const source = closed ? undefined : ledger.choose(scope)?.source;
-  const session =
-    scope.session === undefined ? undefined : [...ledger.tenants()].find(({ name }) => name === scope.tenant)?.sessions.get(scope.session);
-  const held = [...(session?.allSlots() ?? [])].map((slot) => slot.provider);
   const explanation = {
     scope: scope.parts,
     ok: source !== undefined,
     source,
     reason: source !== undefined ? undefined : closed ? ('closed' as const) : ledger.block(scope)?.reason,
     candidates,
-    otherProviders: held.filter((provider) => provider !== scope.provider),
+    otherProviders: ledger.otherProviders(scope),
   };
   const text = (): string => print(explanation);
   // Not enumerable, so that an explanation compares and serialises as data.
@@ -77,7 +77,7 @@ function explainCandidate({ source, identity, obstacle, refused }: Candidate): C
     status,
     since,
     until: reason === 'held' ? obstacle.until : undefined,
-    unblock: UNBLOCK[reason],
+    unblock: source === 'pinned' && reason !== 'held' ? UNBLOCK_PIN : UNBLOCK[reason],
   };
 }
 
@@ -91,9 +91,12 @@ function print({ scope, source, reason, candidates, otherProviders }: Omit<Expla
     lines.push(`  ${candidate.source} ${candidate.fingerprint}: ${why}`);
   }
   if (candidates.length === 0) lines.push('  no credential has been captured for it; would unblock: a capture');
-  if (otherProviders.length > 0)
-    lines.push(`  the session holds credentials for: ${otherProviders.map((provider) => provider ?? '(no provider)').join(', ')}`);
+  if (otherProviders.length > 0) lines.push(`  the session holds credentials for: ${printProviders(otherProviders)}`);
   return lines.join('\n');
+}
+
+export function printProviders(providers: readonly (string | undefined)[]): string {
+  return providers.map((provider) => provider ?? '(no provider)').join(', ');
 }
 
 function time(ms: number): string {

@@ -96,6 +96,12 @@ export class Ledger {
     return blockOf(this.candidates(scope));
   }
 
+  /** Providers that the scope's session presented a credential for, other than the scope's. */
+  otherProviders(scope: WorkScope): (string | undefined)[] {
+    const session = scope.session === undefined ? undefined : this.#slots.tenant(scope.tenant)?.sessions.get(scope.session);
+    return [...(session?.allSlots() ?? [])].map((slot) => slot.provider).filter((provider) => provider !== scope.provider);
+  }
+
   isUsable(identity: Identity, scope: WorkScope): boolean {
     return isUsable(identity, scope, this.#nowFor(identity, undefined));
   }

@@ -3,7 +3,7 @@ import { redactedCopy } from '../credential/redact.js';
 import type { Emitter } from '../events.js';
 import type { Classification, ClassifyRule } from '../policy/classification.js';
 import { classify } from '../policy/classify.js';
-import { type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse } from '../policy/outcome.js';
+import { type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse, parsedBody } from '../policy/outcome.js';
 import type { Verdict } from '../policy/verdict.js';
 import { isPromiseLike } from '../promise-like.js';
 import type { Counters } from '../stats.js';
@@ -60,7 +60,7 @@ export class Settler {
   /** The user's rule first, then the built-in ones. */
   classify(outcome: Outcome, { scope, credential }: Call): Classification {
     const { rule, clock, emitter } = this.#options;
-    const known = { ...outcome, scheme: credential.scheme };
+    const known = { ...outcome, body: parsedBody(outcome.body), scheme: credential.scheme };
     if (rule !== undefined) {
       try {
         const classification = rule(known, scope.parts);

@@ -13,7 +13,7 @@ export type Classification =
   /** The credential is fine, this request is not allowed with it. */
   | { readonly kind: 'denied' }
   /** Nothing about the credential; the call may be worth repeating. */
-  | { readonly kind: 'transient'; readonly retryAfterMs?: number }
+  | { readonly kind: 'transient'; readonly retryAfterMs?: number | undefined }
   /** Nothing about the credential. */
   | { readonly kind: 'none' };
 

@@ -24,7 +24,15 @@ export {
   type Suppression,
 } from './incident.js';
 export { type AfterRejection, type NextStep, nextStep } from './next-step.js';
-export { isResponseLike, type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse, type ResponseLike } from './outcome.js';
+export {
+  isResponseLike,
+  type Outcome,
+  type OutcomeLike,
+  outcomeOfError,
+  outcomeOfResponse,
+  parsedBody,
+  type ResponseLike,
+} from './outcome.js';
 export { providerRule } from './provider-rules.js';
 export { DEFAULT_HOLD_MS, retryAfter } from './retry-after.js';
 export { type Acceptance, type Reach, type Rejection, type Ruling, supersedes, UNPROVEN, type Verdict, verdictOf } from './verdict.js';

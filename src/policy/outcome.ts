@@ -7,7 +7,7 @@ export interface Outcome {
   readonly status?: number | undefined;
   /** Lower-case names. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** The answer's body where it is at hand: parsed JSON, or text. */
+  /** The answer's body where it is at hand; rules get JSON parsed, anything else as text. */
   readonly body?: unknown;
   /** What the attempt threw, if it threw. */
   readonly error?: unknown;
@@ -219,5 +219,15 @@ function attempt<T>(read: () => T): T | undefined {
     return read();
   } catch {
     return undefined;
+  }
+}
+
+/** A body as rules get it, whichever client it came from: parsed if it is the text of a JSON object or list. */
+export function parsedBody(body: unknown): unknown {
+  if (typeof body !== 'string' || !/^\s*[{[]/.test(body)) return body;
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
   }
 }

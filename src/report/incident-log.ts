@@ -251,7 +251,9 @@ function isAbsorbed(incident: OpenIncident): boolean {
 
 function endBy(change: Change, choice: Choice, scope: WorkScope): IncidentEnd {
   if (change.cause === 'proven' || change.cause === 'forgiven') return 'proof';
-  return isBorrowed(choice, scope) ? 'fallback' : 'fresh';
+  // Once a gateway's own credential is taken away, what is there instead is not fresh.
+  const isFallback = isBorrowed(choice, scope) || (change.cause === 'pinned' && choice.source !== 'pinned');
+  return isFallback ? 'fallback' : 'fresh';
 }
 
 function describe(incident: OpenIncident): Incident {

@@ -2,6 +2,7 @@ import { LatchkeyError, type LatchkeyErrorCode } from '../errors.js';
 import type { Block } from '../ledger/block.js';
 import type { Choice } from '../ledger/call.js';
 import { isBorrowed } from '../ledger/call.js';
+import { printProviders } from '../ledger/explain.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import { isDoubtful } from '../policy/canary.js';
 import type { Lead, Turn } from './canary.js';
@@ -76,7 +77,7 @@ export class Acquirer {
       this.skipped(scope);
       return { kind: 'done', value: undefined };
     }
-    throw blockedError(job, ledger.block(scope), incident);
+    throw blockedError(job, ledger, incident);
   }
 
   /** Counts a run that was skipped. */
@@ -158,8 +159,9 @@ function parkedDetails(block: Block | undefined): {
 }
 
 /** About the rejection that the run met itself, or else about what blocks its scope. */
-function blockedError<T>(job: Job<T>, block: Block | undefined, incident: string | undefined): LatchkeyError {
+function blockedError<T>(job: Job<T>, ledger: Workshop['ledger'], incident: string | undefined): LatchkeyError {
   const scope = job.scope.parts;
+  const block = ledger.block(job.scope);
   const { rejection } = job;
   if (rejection !== undefined) {
     const { call, status, since } = rejection;
@@ -172,8 +174,11 @@ function blockedError<T>(job: Job<T>, block: Block | undefined, incident: string
       originOf(job),
     );
   }
-  if (block === undefined || block.reason === 'missing')
-    return new LatchkeyError('CREDENTIAL_MISSING', 'no credential has been captured for this scope', { scope });
+  if (block === undefined || block.reason === 'missing') {
+    const others = ledger.otherProviders(job.scope);
+    const hint = others.length === 0 ? '' : `; its session has presented one for: ${printProviders(others)}`;
+    return new LatchkeyError('CREDENTIAL_MISSING', `no credential has been captured for this scope${hint}`, { scope });
+  }
   const { reason, identity, status, since, until } = block;
   return new LatchkeyError(CODES[reason], `the credential is ${reason}, nothing was sent`, {
     scope,

@@ -248,7 +248,8 @@ function checkOptions(options: object): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('createIdleLoop: `options` must be an object');
   for (const name of Object.keys(options)) if (!NAMES.includes(name)) throw new TypeError(`createIdleLoop: unknown option \`${name}\``);
   const { everyMs, concurrency, items, scope, key, task, onError } = options as Record<string, unknown>;
-  if (typeof everyMs !== 'number' || !(everyMs > 0)) throw new TypeError('createIdleLoop: `everyMs` must be a number of milliseconds');
+  if (typeof everyMs !== 'number' || !(everyMs > 0))
+    throw new TypeError('createIdleLoop: `everyMs` must be a number of milliseconds above 0');
   if (concurrency !== undefined && typeof concurrency !== 'function' && !(typeof concurrency === 'number' && concurrency >= 1)) {
     throw new TypeError('createIdleLoop: `concurrency` must be a number, 1 or more, or a function that gives one');
   }

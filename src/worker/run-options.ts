@@ -7,7 +7,7 @@ export interface RunOptions {
   readonly parkMs?: number | undefined;
   /** Breaks the run off, wherever it is; it rejects with the signal's reason and changes no verdict. */
   readonly signal?: AbortSignal | undefined;
-  /** Covers everything: attempts, pauses, canary and parking. In milliseconds; default none. */
+  /** Covers everything: attempts, pauses, canary and parking. In milliseconds; default none, and 0 is no time at all. */
   readonly timeoutMs?: number | undefined;
   /** Does not wait for a canary. Default false. */
   readonly urgent?: boolean | undefined;
@@ -47,6 +47,8 @@ function checkTransient(transient: TransientOptions): void {
   requireMs('transient.minMs', transient.minMs);
   requireMs('transient.maxMs', transient.maxMs);
   requireMs('transient.maxRetryAfterMs', transient.maxRetryAfterMs);
+  const { minMs, maxMs } = transient;
+  if (minMs !== undefined && maxMs !== undefined && minMs > maxMs) throw new TypeError('run: `transient.minMs` is above `transient.maxMs`');
 }
 
 function requireOneOf(name: string, value: unknown, allowed: readonly string[]): void {
@@ -56,6 +58,6 @@ function requireOneOf(name: string, value: unknown, allowed: readonly string[]):
 
 function requireMs(name: string, value: unknown): void {
   if (value !== undefined && (typeof value !== 'number' || !Number.isFinite(value) || value < 0)) {
-    throw new TypeError(`run: \`${name}\` must be a number of milliseconds, 0 or more`);
+    throw new TypeError(`run: \`${name}\` must be a finite number of milliseconds, 0 or more`);
   }
 }

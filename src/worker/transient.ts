@@ -10,7 +10,7 @@ export interface TransientOptions {
   readonly minMs?: number | undefined;
   /** The longest pause of our own. Default 30 s. */
   readonly maxMs?: number | undefined;
-  /** The longest pause that a Retry-After is granted. Default 60 s. */
+  /** The longest pause that a Retry-After is granted: a longer one is cut to it. Default 60 s. */
   readonly maxRetryAfterMs?: number | undefined;
 }
 

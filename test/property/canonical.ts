@@ -1,4 +1,5 @@
-import { type Known, latest, type Model, type Place, type Presentation, type Sent } from './model.js';
+import { everywhere, here, type Known } from './hearsay.js';
+import type { Model, Place, Presentation, Sent } from './model.js';
 
 /** What of a state can matter for what comes: which operations there are decides it. */
 export interface Matters {
@@ -46,15 +47,13 @@ function places(model: Model): [string, Place][] {
 function standing(known: Known, leases: ReadonlyMap<string, Sent>, { scoped }: Matters): unknown[] {
   const out = [...leases].filter(([, lease]) => lease.known === known).sort(([, a], [, b]) => a.sent - b.sent);
   const before = (sent: number): string[] => out.filter(([, lease]) => sent < lease.sent).map(([name]) => name);
-  const everywhere = latest(known.heard.filter(({ kind }) => kind !== 'rejected for scope'));
+  const ruling = everywhere(known);
   const scopes = scoped ? [...new Set(known.heard.map(({ scope }) => scope))].sort() : [];
   return [
-    everywhere && [everywhere.kind, before(everywhere.sent)],
+    ruling && [ruling.kind, before(ruling.sent)],
     scopes.map((scope) => {
-      const here = latest(
-        known.heard.filter((one) => one.scope === scope && (one.kind === 'accepted' || one.kind === 'rejected for scope')),
-      );
-      return here && [scope, here.kind, before(here.sent)];
+      const own = here(known, scope);
+      return own && [scope, own.kind, before(own.sent)];
     }),
     known.heard.length > 0,
     before(known.forgivenAt),

@@ -41,44 +41,48 @@ const anyMoment = fc.record({
 
 it('L1: a rejection that comes while a run is on its way to its attempt still stops it', { timeout: LONG_MS }, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(anyMoment, { minLength: 4, maxLength: 24, size: 'max' }), fc.constantFrom('off', 'doubtful'), async (moments, canary) => {
-      const latchkey = createLatchkey({ clock: manualClock(), canary, limits: { sessions: 10, identities: 10, parked: 30 } });
-      const model = new Model({ now: () => 0 });
-      const objections: string[] = [];
-      const present = (session: string, token: number) => {
-        const scope = { session, provider: 'p' };
-        const credential = TOKENS[token] as (typeof TOKENS)[number];
-        const modelled = model.arrive(scope, credential);
-        model.install(modelled);
-        return { modelled, real: latchkey.capture(scope, credential) };
-      };
-      for (const { do: what, token, session, reply, ticks } of moments) {
-        const scope = { session, provider: 'p' };
-        if (what === 'capture') present(session, token);
-        if (what === 'run') {
-          const run = latchkey.run(
-            scope,
-            ({ credential }) => {
-              const wanted = model.choose(scope)?.known.fingerprint;
-              if (wanted !== credential.fingerprint) objections.push(`${session} sends ${credential.fingerprint}, not ${wanted}`);
-              return reply === 'never' ? new Promise(() => {}) : { status: reply, headers: {} };
-            },
-            { whenBlocked: 'park' },
-          );
-          run.catch(() => {});
+    fc.asyncProperty(
+      fc.array(anyMoment, { minLength: 4, maxLength: 24, size: 'max' }),
+      fc.constantFrom('off', 'doubtful'),
+      async (moments, canary) => {
+        const latchkey = createLatchkey({ clock: manualClock(), canary, limits: { sessions: 10, identities: 10, parked: 30 } });
+        const model = new Model({ now: () => 0 });
+        const objections: string[] = [];
+        const present = (session: string, token: number) => {
+          const scope = { session, provider: 'p' };
+          const credential = TOKENS[token] as (typeof TOKENS)[number];
+          const modelled = model.arrive(scope, credential);
+          model.install(modelled);
+          return { modelled, real: latchkey.capture(scope, credential) };
+        };
+        for (const { do: what, token, session, reply, ticks } of moments) {
+          const scope = { session, provider: 'p' };
+          if (what === 'capture') present(session, token);
+          if (what === 'run') {
+            const run = latchkey.run(
+              scope,
+              ({ credential }) => {
+                const wanted = model.choose(scope)?.known.fingerprint;
+                if (wanted !== credential.fingerprint) objections.push(`${session} sends ${credential.fingerprint}, not ${wanted}`);
+                return reply === 'never' ? new Promise(() => {}) : { status: reply, headers: {} };
+              },
+              { whenBlocked: 'park' },
+            );
+            run.catch(() => {});
+          }
+          if (what === 'reject' || what === 'accept') {
+            const { modelled, real } = present(session, token);
+            if (modelled.known === undefined) throw new Error('it was installed');
+            model.hear({ known: modelled.known, scope, sent: modelled.at }, what === 'reject' ? 'rejected' : 'accepted', true);
+            real.settle(what === 'reject' ? 401 : 200);
+          }
+          for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
         }
-        if (what === 'reject' || what === 'accept') {
-          const { modelled, real } = present(session, token);
-          if (modelled.known === undefined) throw new Error('it was installed');
-          model.hear({ known: modelled.known, scope, sent: modelled.at }, what === 'reject' ? 'rejected' : 'accepted', true);
-          real.settle(what === 'reject' ? 401 : 200);
-        }
-        for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
-      }
-      await settled(1);
-      expect(objections).toEqual([]);
-      void latchkey.close({ timeoutMs: 0 });
-    }),
+        await settled(1);
+        expect(objections).toEqual([]);
+        void latchkey.close({ timeoutMs: 0 });
+      },
+    ),
     CHECKED,
   );
 });

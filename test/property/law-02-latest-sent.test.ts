@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { bearer, createLatchkey, type Latchkey, type SettleOutcome } from '../../src/index.js';
+import { bearer, createLatchkey, type Latchkey } from '../../src/index.js';
 import { manualClock } from '../support/clock.js';
 import { CHECKED, LONG_MS } from './runs.js';
 
@@ -18,7 +18,7 @@ const SCOPES = [
 ] as const;
 
 type Kind = 'accepted' | 'rejected' | 'refused' | 'held';
-const OUTCOMES: Record<Kind, SettleOutcome> = { accepted: 200, rejected: 401, refused: 403, held: { holdMs: 1_000 } };
+const OUTCOMES: Record<Kind, unknown> = { accepted: 200, rejected: 401, refused: 403, held: { holdMs: 1_000 } };
 
 const anyCall = fc.record({
   scope: fc.nat({ max: SCOPES.length - 1 }),

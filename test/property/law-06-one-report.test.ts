@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { bearer, createLatchkey, type Incident, type Lease } from '../../src/index.js';
 import { freezeTime, manualClock, settled } from '../support/clock.js';
 import { recordingReporter } from '../support/reporter.js';
-import { type Known, Model, type ModelScope, type Sent } from './model.js';
+import type { Known } from './hearsay.js';
+import { Model, type ModelScope, type Sent } from './model.js';
 import { pick } from './operations.js';
 import { CHECKED, LONG_MS } from './runs.js';
 
@@ -158,7 +159,6 @@ it('L6: one report for each incident and one for its end, as many as the definit
           scope,
           () => {
             const sent = model.send(scope) as Sent;
-            queueMicrotask(() => {});
             hear(sent, step.status);
             return { status: step.status, headers: {} };
           },
@@ -204,7 +204,8 @@ it('L6: whatever the grace, an incident is told once at the most, and just those
       latchkey.on('incident', ({ incident }) => spans.set(incident.id, { from: Date.now(), to: undefined }));
       const open = (): Set<string> => new Set(latchkey.snapshot().incidents.map(({ id }) => id));
       const leases: Lease[] = [];
-      for (const step of [...steps, { do: 'wait', ms: 1_000 } as const]) {
+      const longAfter = { do: 'wait', ms: 300 } as const;
+      for (const step of [...steps, longAfter, longAfter]) {
         await takeFree(step);
         const now = open();
         for (const [id, span] of spans) if (span.to === undefined && !now.has(id)) span.to = Date.now();

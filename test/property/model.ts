@@ -1,4 +1,5 @@
 import type { Credential } from '../../src/index.js';
+import { everywhere, here, Known, type Learnt } from './hearsay.js';
 
 /** A second, slow telling of the rules, kept apart from the code that it checks: outcomes are a list, and all else is derived from it. */
 export interface ModelScope {
@@ -6,32 +7,6 @@ export interface ModelScope {
   readonly session?: string;
   readonly provider?: string;
   readonly purpose?: string;
-}
-
-export type Learnt = 'accepted' | 'rejected' | 'rejected for scope' | 'nothing' | { readonly holdMs: number };
-
-export interface Heard {
-  readonly sent: number;
-  readonly kind: 'accepted' | 'rejected' | 'rejected for scope' | 'held';
-  readonly scope: string;
-  readonly until: number;
-  /** Its place among everything that was heard. */
-  readonly order: number;
-}
-
-export class Known {
-  readonly provider: string | undefined;
-  readonly fingerprint: string;
-  heard: Heard[] = [];
-  forgivenAt = 0;
-  hint: number | undefined;
-  voided: number | undefined;
-  forgotten = false;
-
-  constructor(provider: string | undefined, fingerprint: string) {
-    this.provider = provider;
-    this.fingerprint = fingerprint;
-  }
 }
 
 export interface Place {
@@ -60,17 +35,6 @@ export interface ModelRules {
   readonly now: () => number;
   /** Whether a session may borrow. */
   readonly lends?: boolean;
-}
-
-const SEVERITY = { accepted: 0, 'rejected for scope': 1, held: 1, rejected: 2 };
-
-/** Of the call sent last; of two outcomes of one call, the worse. */
-export function latest(heard: readonly Heard[]): Heard | undefined {
-  let found: Heard | undefined;
-  for (const one of heard) {
-    if (found === undefined || one.sent > found.sent || (one.sent === found.sent && SEVERITY[one.kind] > SEVERITY[found.kind])) found = one;
-  }
-  return found;
 }
 
 const name = (...parts: (string | undefined)[]): string => JSON.stringify(parts.map((part) => part ?? null));
@@ -111,7 +75,10 @@ export class Model {
     presentation.known = known;
     this.#waiting.delete(presentation);
     let session = this.sessions.get(owner(scope));
-    if (session === undefined) this.sessions.set(owner(scope), (session = { tenant: scope.tenant, places: new Map() }));
+    if (session === undefined) {
+      session = { tenant: scope.tenant, places: new Map() };
+      this.sessions.set(owner(scope), session);
+    }
     const own = this.#put(session.places, scope.provider, known, presentation);
     const global = this.#put(this.globals, name(scope.tenant, scope.provider), known, presentation);
     return scope.session === undefined ? global : own;
@@ -143,26 +110,20 @@ export class Model {
   /** Whether work of this scope may be done with it now. */
   usable(known: Known, scope: ModelScope): boolean {
     const now = this.#rules.now();
-    const everywhere = latest(known.heard.filter(({ kind }) => kind !== 'rejected for scope'));
-    if (everywhere?.kind === 'rejected') return false;
-    if (everywhere?.kind === 'held' && now < everywhere.until) return false;
+    const ruling = everywhere(known);
+    if (ruling?.kind === 'rejected') return false;
+    if (ruling?.kind === 'held' && now < ruling.until) return false;
     if (this.#expired(known)) return false;
-    const here = latest(
-      known.heard.filter(({ kind, scope: of }) => of === whose(scope) && (kind === 'accepted' || kind === 'rejected for scope')),
-    );
-    return here?.kind !== 'rejected for scope';
+    return here(known, whose(scope))?.kind !== 'rejected for scope';
   }
 
   /** The verdict's state, as this scope sees it. */
   state(known: Known, scope: ModelScope): string {
-    const everywhere = latest(known.heard.filter(({ kind }) => kind !== 'rejected for scope'));
-    if (everywhere?.kind === 'rejected') return 'rejected identity';
-    const here = latest(
-      known.heard.filter(({ kind, scope: of }) => of === whose(scope) && (kind === 'accepted' || kind === 'rejected for scope')),
-    );
-    if (here?.kind === 'rejected for scope') return 'rejected scope';
-    if (everywhere === undefined || (everywhere.kind === 'held' && this.#rules.now() >= everywhere.until)) return 'unproven';
-    return everywhere.kind;
+    const ruling = everywhere(known);
+    if (ruling?.kind === 'rejected') return 'rejected identity';
+    if (here(known, whose(scope))?.kind === 'rejected for scope') return 'rejected scope';
+    if (ruling === undefined || (ruling.kind === 'held' && this.#rules.now() >= ruling.until)) return 'unproven';
+    return ruling.kind;
   }
 
   choose(scope: ModelScope): { known: Known; source: Sent['source'] } | undefined {
@@ -182,9 +143,8 @@ export class Model {
     const own = session === undefined ? undefined : this.sessions.get(owner(scope))?.places.get(provider)?.known;
     const global = session === undefined || this.#rules.lends !== false ? this.globals.get(name(tenant, provider))?.known : undefined;
     const fell = (known: Known): number => {
-      const everywhere = latest(known.heard.filter(({ kind }) => kind !== 'rejected for scope'));
-      if (everywhere?.kind === 'rejected') return everywhere.order;
-      return latest(known.heard.filter((one) => one.scope === whose(scope) && one.kind !== 'rejected'))?.order ?? 0;
+      const ruling = everywhere(known);
+      return (ruling?.kind === 'rejected' ? ruling : here(known, whose(scope)))?.order ?? 0;
     };
     const candidates = [own, global].filter((known) => known !== undefined);
     return candidates.sort((a, b) => fell(b) - fell(a))[0];
@@ -215,7 +175,7 @@ export class Model {
     };
     known.heard.push(heard);
     if (learnt !== 'accepted' || known.hint === undefined || now < known.hint) return;
-    if (latest(known.heard.filter(({ kind }) => kind !== 'rejected for scope')) === heard) known.voided = known.hint;
+    if (everywhere(known) === heard) known.voided = known.hint;
   }
 
   forgive(known: Known): void {
@@ -301,13 +261,16 @@ export class Model {
   }
 
   #dead(known: Known): boolean {
-    return latest(known.heard.filter(({ kind }) => kind !== 'rejected for scope'))?.kind === 'rejected' || this.#expired(known);
+    return everywhere(known)?.kind === 'rejected' || this.#expired(known);
   }
 
   #of(provider: string | undefined, fingerprint: string): Known {
     const key = name(provider, fingerprint);
     let known = this.known.get(key);
-    if (known === undefined) this.known.set(key, (known = new Known(provider, fingerprint)));
+    if (known === undefined) {
+      known = new Known(provider, fingerprint);
+      this.known.set(key, known);
+    }
     return known;
   }
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { apiKey, bearer, type Capture, type Latchkey, type Lease, type SettleOutcome } from '../../src/index.js';
+import { apiKey, bearer, type Capture, type Latchkey, type Lease } from '../../src/index.js';
 import { START } from '../support/clock.js';
-import type { Learnt, Model, ModelScope, Presentation, Sent } from './model.js';
+import type { Learnt } from './hearsay.js';
+import type { Model, ModelScope, Presentation, Sent } from './model.js';
 
 /** One step of what a gateway does, by index where it refers to something that an earlier step made. */
 export type Operation =
@@ -16,7 +17,7 @@ export type Operation =
   | { readonly do: 'advance'; readonly ms: number };
 
 export interface Answer {
-  readonly outcome: SettleOutcome;
+  readonly outcome: unknown;
   readonly learnt: Learnt;
 }
 

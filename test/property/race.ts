@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { vi } from 'vitest';
 import { isLatchkeyError, type Latchkey, type LatchkeyError, type RunOptions } from '../../src/index.js';
 import { settled } from '../support/clock.js';
-import type { Learnt, Model, ModelScope, Sent } from './model.js';
+import type { Learnt } from './hearsay.js';
+import type { Model, ModelScope, Sent } from './model.js';
 
 /** fast-check decides what happens next; all that follows from it has happened before the next thing does. */
 export const anySchedule = fc.scheduler({
@@ -80,7 +81,7 @@ export class Race {
   }
 
   /** Does something at a moment of the schedule's choice. */
-  later(label: string, act: () => void | Promise<unknown>): void {
+  later(label: string, act: () => unknown): void {
     void this.#schedule.schedule(Promise.resolve(), label).then(act);
   }
 
