@@ -18,6 +18,8 @@ const GATEWAY = `
     function sessionOf(request: IncomingMessage): string;
     function forward(request: IncomingMessage, credential: Credential): Promise<Response>;
     function stream(session: string, credential: Credential): Promise<number>;
+    const warmer: import('latchkey').IdleLoop;
+    const server: import('node:http').Server;
     function idleSessions(): Iterable<{ id: string }>;
     function preparePrompt(item: { id: string }, signal: AbortSignal): Promise<string>;
     function warm(headers: Record<string, string>, prompt: string): Promise<Response>;
