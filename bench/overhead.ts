@@ -37,7 +37,7 @@ export const overhead: Bench = {
     if (row.name !== 'latchkey.canRun' && row.name !== 'latchkey.resolve') return undefined;
     const map = figure(rows, 'Map.get', row);
     const times = `${(ns / map).toFixed(2)} x Map.get`;
-    return row['order'] === 'insertion' ? { wanted: `${times}; 3`, met: ns <= 3 * map } : { wanted: times, met: true };
+    return row['order'] === 'insertion' ? { wanted: `${times}; 3`, met: ns <= 3 * map } : { wanted: times, met: undefined };
   },
 
   notes: [

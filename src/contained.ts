@@ -20,7 +20,7 @@ export function borrowRule({ fallback }: Settings, emitter: Emitter): (candidate
 }
 
 /** The alias rule. One that throws, or gives no name, leaves the provider as it is. */
-export function providerRule({ canonicalProvider }: Settings, emitter: Emitter): ((provider: string) => string) | undefined {
+export function aliasRule({ canonicalProvider }: Settings, emitter: Emitter): ((provider: string) => string) | undefined {
   if (canonicalProvider === undefined) return undefined;
   const failed = failingOnce(emitter, 'canonicalProvider');
   return (provider) => {

@@ -53,7 +53,7 @@ export class LatchkeyError extends Error {
     code: LatchkeyErrorCode,
     message: string,
     details: LatchkeyErrorDetails,
-    origin?: { thrown: unknown; credential: Credential },
+    origin?: { thrown: unknown; credentials: readonly Credential[] },
   ) {
     super(message);
     this.code = code;
@@ -65,7 +65,7 @@ export class LatchkeyError extends Error {
     this.incident = details.incident;
     if (origin !== undefined) {
       this.#original = origin.thrown;
-      Object.defineProperty(this, 'cause', { value: redactedCopy(origin.thrown, origin.credential), configurable: true, writable: true });
+      Object.defineProperty(this, 'cause', { value: redactedCopy(origin.thrown, origin.credentials), configurable: true, writable: true });
     }
   }
 

@@ -1,9 +1,8 @@
 import type { Evictable, Latchkey } from './api.js';
 import { startTimer, systemClock } from './clock.js';
-import { borrowRule, providerRule } from './contained.js';
+import { aliasRule, borrowRule } from './contained.js';
 import { Credential, isFingerprint } from './credential/credential.js';
 import { Emitter } from './events.js';
-import { LeasedCall } from './ledger/call.js';
 import { type Capture, PresentedCapture } from './ledger/capture.js';
 import { explain } from './ledger/explain.js';
 import { IssuedLease } from './ledger/lease.js';
@@ -74,6 +73,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     counters,
     rule: settings.classify,
     onVerdict: (identity) => canaries.overtake(identity),
+    onAccepted: (scope) => incidents.worked(scope),
     onRejected: (scope) => void incidents.meet(scope, 'sent'),
   });
   const runner = new Runner({
@@ -90,8 +90,8 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     isClosing: () => closing !== undefined,
   });
 
-  const rules = { multiTenant: settings.multiTenant, canonicalProvider: providerRule(settings, emitter) };
-  restore(ledger, settings.tombstones, settings.limits.sessions, rules.canonicalProvider);
+  const rules = { multiTenant: settings.multiTenant, canonicalProvider: aliasRule(settings, emitter) };
+  restore(ledger, settings.tombstones, rules.canonicalProvider);
   const read = (scope: Scope, ownOnly = false): WorkScope => readScope(scope, rules, ownOnly || settings.fallback === 'none');
   const isClosed = (): boolean => closing !== undefined;
 
@@ -108,6 +108,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     ledger,
     settler,
     isClosed,
+    onPresented: sweepLater,
     onInstalled: (scope: WorkScope, { fingerprint }: Credential, usable: boolean) => {
       emitter.emit('captured', () => ({ scope: scope.parts, fingerprint, usable, pinned: false }));
     },
@@ -139,7 +140,6 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       if (typeof provisional !== 'boolean') throw new TypeError('capture: `provisional` must be a boolean');
       if (isClosed()) return INERT_CAPTURE;
       counters.captures++;
-      sweepLater();
       return new PresentedCapture(captureContext, work, credential, provisional);
     },
 
@@ -158,8 +158,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       const work = read(scope);
       if (isClosed()) return { ok: false, reason: 'closed' };
       const choice = ledger.choose(work);
-      if (choice !== undefined)
-        return { ok: true, lease: new IssuedLease(new LeasedCall(choice, work, ledger.sequence.next()), ledger, settler) };
+      if (choice !== undefined) return { ok: true, lease: new IssuedLease(choice, work, ledger.sequence.next(), settler) };
       const block = ledger.block(work);
       if (block === undefined || block.reason === 'missing') return { ok: false, reason: 'missing' };
       const { reason, status, since, until } = block;
@@ -234,7 +233,8 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       } catch (error) {
         return Promise.reject(error);
       }
-      closing ??= end(timeoutMs);
+      // What is told while it ends finds it closed already.
+      closing ??= Promise.resolve().then(() => end(timeoutMs));
       return closing;
     },
   };

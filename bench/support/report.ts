@@ -3,10 +3,10 @@ import { type Cell, table } from './table.js';
 /** A row of a bench's document: its name, and its figures. */
 export type Row = { readonly name: string } & Readonly<Record<string, Cell>>;
 
-/** What a figure is to be, in words, and whether it is. */
+/** What a figure is to be, in words, and whether it is; undefined where it is only to be known. */
 export interface Target {
   readonly wanted: string;
-  readonly met: boolean;
+  readonly met: boolean | undefined;
 }
 
 export interface Bench {
@@ -18,6 +18,8 @@ export interface Bench {
   readonly notes: readonly string[];
 }
 
+const VERDICTS: Readonly<Record<string, string>> = { true: 'met', false: 'MISSED', undefined: '' };
+
 export async function report(bench: Bench, asJson: boolean): Promise<void> {
   const startedAt = performance.now();
   const rows = await bench.measure();
@@ -28,7 +30,7 @@ export async function report(bench: Bench, asJson: boolean): Promise<void> {
   const fields = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const lines = rows.map((row) => {
     const target = bench.target(row, rows);
-    const verdict = target === undefined ? [] : [target.wanted, target.met ? 'met' : 'MISSED'];
+    const verdict = target === undefined ? [] : [target.wanted, VERDICTS[String(target.met)]];
     return [...fields.map((field) => rounded(row[field])), ...verdict];
   });
   console.log(table([...fields, 'target', ''], lines));

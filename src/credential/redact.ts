@@ -20,15 +20,18 @@ export function redact(text: string, credential: Credential): string {
 }
 
 /**
- * A copy of a thrown value that is safe to log: name, message, code, status and stack, with the credential's value
+ * A copy of a thrown value that is safe to log: name, message, code, status and stack, with the values of all given credentials
  * replaced. Everything else is left behind, because real clients keep the whole request, headers included, on their errors.
  */
-export function redactedCopy(thrown: unknown, credential: Credential): ErrorCopy {
+export function redactedCopy(thrown: unknown, credentials: readonly Credential[]): ErrorCopy {
   const source = (typeof thrown === 'object' && thrown !== null ? thrown : { message: String(thrown) }) as Record<string, unknown>;
-  const clean = (value: unknown): string | undefined => (typeof value === 'string' ? redact(value, credential) : undefined);
+  const clean = (value: unknown): string | undefined => (typeof value === 'string' ? redactAll(value, credentials) : undefined);
 
+  const status = read(source, 'status') ?? read(source, 'statusCode');
   // A response has no message of its own.
-  const copy = new Error(clean(read(source, 'message')) ?? `the upstream answered ${String(read(source, 'status'))}`) as Error & {
+  const copy = new Error(
+    clean(read(source, 'message')) ?? (typeof status === 'number' ? `the upstream answered ${status}` : ''),
+  ) as Error & {
     code?: string | number;
     status?: number;
   };
@@ -37,11 +40,14 @@ export function redactedCopy(thrown: unknown, credential: Credential): ErrorCopy
   const stack = clean(read(source, 'stack'));
   define(copy, 'stack', stack ?? `${copy.name}: ${copy.message}`);
   const code = read(source, 'code');
-  if (typeof code === 'string') copy.code = redact(code, credential);
+  if (typeof code === 'string') copy.code = redactAll(code, credentials);
   else if (typeof code === 'number') copy.code = code;
-  const status = read(source, 'status') ?? read(source, 'statusCode');
   if (typeof status === 'number') copy.status = status;
   return copy;
+}
+
+function redactAll(text: string, credentials: readonly Credential[]): string {
+  return credentials.reduce((redacted, credential) => redact(redacted, credential), text);
 }
 
 function read(source: Record<string, unknown>, name: string): unknown {

@@ -28,6 +28,8 @@ export interface Capture {
 export interface CaptureContext {
   readonly ledger: Ledger;
   readonly settler: Settler;
+  /** A session has presented something. */
+  readonly onPresented: () => void;
   /** A slot points at another credential now. */
   readonly onInstalled: (scope: WorkScope, credential: Credential, usable: boolean) => void;
   readonly isClosed: () => boolean;
@@ -65,7 +67,8 @@ export class PresentedCapture implements Capture {
     if (isClosed()) return false;
     const identity = this.#stage.name === 'installed' ? this.#stage.identity : ledger.identity(this.#scope, this.#credential);
     // One that was never seen is as good as its expiry hint.
-    return identity === undefined ? !ledger.isPast(this.#credential.expiresAt) : ledger.isUsable(identity, this.#scope);
+    if (identity === undefined) return !ledger.isPast(this.#credential.expiresAt);
+    return identity.known && ledger.isUsable(identity, this.#scope);
   }
 
   settle(outcome: unknown): Verdict {
@@ -88,9 +91,10 @@ export class PresentedCapture implements Capture {
   }
 
   #install(): Stage {
-    const { ledger, onInstalled } = this.#context;
+    const { ledger, onInstalled, onPresented } = this.#context;
     const { identity, changed, usable } = ledger.present(this.#scope, this.#credential, this.#arrived);
     this.#changed = changed;
+    onPresented();
     if (changed) onInstalled(this.#scope, this.#credential, usable);
     return { name: 'installed', identity };
   }

@@ -62,7 +62,7 @@ export class Watchlist<T extends { readonly scope: Concerned }> {
     if (this.#size === 0) return [];
     const found: T[] = [];
     for (const realm of this.#matching(change))
-      found.push(...(change.session === ANY ? realm.all : (realm.sessions.get(change.session) ?? [])));
+      for (const entry of change.session === ANY ? realm.all : (realm.sessions.get(change.session) ?? [])) found.push(entry);
     return found;
   }
 

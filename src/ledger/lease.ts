@@ -2,8 +2,8 @@ import type { Credential } from '../credential/credential.js';
 import type { ScopeParts } from '../errors.js';
 import type { Source } from '../policy/choose.js';
 import type { Verdict } from '../policy/verdict.js';
-import type { LeasedCall } from './call.js';
-import type { Ledger } from './ledger.js';
+import { type Choice, LeasedCall } from './call.js';
+import type { WorkScope } from './scope-key.js';
 import type { Settler } from './settle.js';
 
 /** What a worker gets for one attempt. There is nothing to give back; take a new one for each call. */
@@ -23,39 +23,42 @@ export interface Lease {
   settle(outcome: unknown): Verdict;
 }
 
+/** Small, since loops over many sessions ask for many: the call that it stands for is made up when it has an outcome. */
 export class IssuedLease implements Lease {
-  readonly #call: LeasedCall;
-  readonly #ledger: Ledger;
+  readonly #choice: Choice;
+  readonly #scope: WorkScope;
+  readonly #sent: number;
   readonly #settler: Settler;
 
-  constructor(call: LeasedCall, ledger: Ledger, settler: Settler) {
-    this.#call = call;
-    this.#ledger = ledger;
+  constructor(choice: Choice, scope: WorkScope, sent: number, settler: Settler) {
+    this.#choice = choice;
+    this.#scope = scope;
+    this.#sent = sent;
     this.#settler = settler;
   }
 
   get credential(): Credential {
-    return this.#call.credential;
+    return this.#choice.credential;
   }
 
   get source(): Source {
-    return this.#call.source;
+    return this.#choice.source;
   }
 
   get scope(): ScopeParts {
-    return this.#call.scope.parts;
+    return this.#scope.parts;
   }
 
   headers(): Record<string, string> {
-    return this.#call.credential.headers();
+    return this.#choice.credential.headers();
   }
 
   usable(): boolean {
-    return this.#call.identity.known && this.#ledger.isUsable(this.#call.identity, this.#call.scope);
+    return this.#settler.isUsable(this.#choice.identity, this.#scope);
   }
 
   settle(outcome: unknown): Verdict {
-    return this.#settler.settle(this.#call, outcome);
+    return this.#settler.settle(new LeasedCall(this.#choice, this.#scope, this.#sent), outcome);
   }
 
   toJSON(): object {

@@ -59,6 +59,18 @@ export class Ledger {
     const tenant = this.#slots.tenant(scope.tenant);
     const session = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session);
     const own = session?.slot(scope.provider)?.identity;
+    if (pin === undefined && own !== undefined && own.unobstructed && own.credential !== undefined)
+      return { source: 'session', identity: own, credential: own.credential, session };
+    return this.#chooseAmong(pin, own, tenant, session, scope);
+  }
+
+  #chooseAmong(
+    pin: Identity | undefined,
+    own: Identity | undefined,
+    tenant: Tenant | undefined,
+    session: Session | undefined,
+    scope: WorkScope,
+  ): Choice | undefined {
     // The global slot is looked up only when the session's own credential will not do.
     let now = this.#nowFor(pin, own);
     let source = choose(pin, own, undefined, scope, now);
@@ -119,7 +131,7 @@ export class Ledger {
   present(scope: WorkScope, credential: Credential, at: number): { identity: Identity; changed: boolean; usable: boolean } {
     const now = this.#options.clock.now();
     const identity = this.#identities.of(scope.provider, credential.fingerprint);
-    const revived = this.#hint(identity, credential, now);
+    const revived = this.#hint(identity, credential, at, now);
     const placed = this.#slots.present(scope, { identity, credential, at, now, sinceStart: now - this.#startedAt });
     const { tenant, provider, session } = scope;
     if (revived) this.#changed('captured', identity);
@@ -149,8 +161,8 @@ export class Ledger {
     const { identity, scope, sent } = call;
     if (!identity.known) return false;
     if (judgement.kind === 'accepted') {
-      const obstructed = identity.depends || identity.ruling.state === 'rejected' || identity.rejectionFor(scope) !== undefined;
-      const applied = identity.accept({ state: 'accepted', sent, passed: 0, since: now }, scope, call.borrowed, this.#options.sessions);
+      const obstructed = !isUsable(identity, scope, now) || identity.ruling.state === 'held';
+      const applied = identity.accept({ state: 'accepted', sent, passed: 0, since: now }, scope, call.borrowed);
       if (applied && obstructed) this.#changed('proven', identity);
       return applied;
     }
@@ -162,7 +174,7 @@ export class Ledger {
       return applied;
     }
     const rejection = { state: 'rejected', reach: judgement.reach, sent, passed, since: now, status } as const;
-    return judgement.reach === 'identity' ? identity.judge(rejection) : identity.judgeFor(scope, rejection, this.#options.sessions);
+    return judgement.reach === 'identity' ? identity.judge(rejection) : identity.judgeFor(scope, rejection);
   }
 
   /** The verdict on an identity as a scope sees it. */
@@ -176,7 +188,7 @@ export class Ledger {
   /** Pinned again, the same value too, it is taken to be good until a call says otherwise. */
   pin(scope: WorkScope, credential: Credential): { identity: Identity; unpin: () => void } {
     const identity = this.#identities.of(scope.provider, credential.fingerprint);
-    identity.hint(credential.expiresAt);
+    identity.hint(credential.expiresAt, this.sequence.next());
     const { judged } = identity;
     identity.forgive(this.sequence.next());
     const take = this.#pins.set(scope, identity, credential);
@@ -258,9 +270,9 @@ export class Ledger {
   }
 
   /** A newer presentation's expiry hint. Returns whether it makes usable what had expired. */
-  #hint(identity: Identity, { expiresAt }: Credential, now: number): boolean {
+  #hint(identity: Identity, { expiresAt }: Credential, at: number, now: number): boolean {
     const expired = identity.expiresAt !== undefined && now >= identity.expiresAt;
-    identity.hint(expiresAt);
+    identity.hint(expiresAt, at);
     return expired && !(identity.expiresAt !== undefined && now >= identity.expiresAt);
   }
 

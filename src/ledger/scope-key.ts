@@ -72,6 +72,13 @@ export interface ScopeRules {
 
 /** @throws {TypeError} naming what is wrong with the scope. */
 export function readScope(scope: Scope, rules: ScopeRules, ownOnly = false): WorkScope {
+  // Kept apart and small: this is asked for each session at each tick.
+  if (typeof scope === 'string' && scope !== '' && !rules.multiTenant)
+    return new WorkScope(undefined, scope, undefined, undefined, ownOnly);
+  return readParts(scope, rules, ownOnly);
+}
+
+function readParts(scope: Scope, rules: ScopeRules, ownOnly: boolean): WorkScope {
   let tenant: string | undefined;
   let session: string | undefined;
   let provider: string | undefined;

@@ -20,7 +20,8 @@ export interface SettlerOptions {
   readonly rule: ClassifyRule | undefined;
   /** What is known of an identity has changed. */
   readonly onVerdict: (identity: Identity) => void;
-  /** A worker's call was rejected. */
+  /** A worker's call was accepted, or rejected. */
+  readonly onAccepted: (scope: WorkScope) => void;
   readonly onRejected: (scope: WorkScope) => void;
 }
 
@@ -57,6 +58,11 @@ export class Settler {
     return this.#options.ledger.verdict(call.identity, call.scope);
   }
 
+  /** Whether what a lease was taken with may be used still. */
+  isUsable(identity: Identity, scope: WorkScope): boolean {
+    return identity.known && this.#options.ledger.isUsable(identity, scope);
+  }
+
   /** The user's rule first, then the built-in ones. */
   classify(outcome: Outcome, { scope, credential }: Call): Classification {
     const { rule, clock, emitter } = this.#options;
@@ -69,7 +75,7 @@ export class Settler {
         if (classification !== undefined) return checked(classification);
       } catch (error) {
         // The rule has seen a client's error, which may hold the credential.
-        emitter.contain('classify', redactedCopy(error, credential), rule);
+        emitter.contain('classify', redactedCopy(error, [credential]), rule);
       }
     }
     return classify(known, scope.parts, clock.now());
@@ -77,10 +83,11 @@ export class Settler {
 
   /** The short way for what is all in order. */
   accept(call: Call): void {
-    const { counters, emitter } = this.#options;
+    const { counters, emitter, onAccepted } = this.#options;
     if (this.#closed) return;
     counters.accepted++;
     this.#judge(call, ACCEPTED, undefined);
+    if (!call.presented) onAccepted(call.scope);
     if (emitter.heard('accepted')) emitter.emit('accepted', () => about(call));
   }
 
@@ -116,26 +123,39 @@ export class Settler {
 
   #judge(call: Call, judgement: Judgement, status: number | undefined): boolean {
     const { ledger, clock, counters, onVerdict } = this.#options;
+    const { state, sent } = call.identity.ruling;
     const applied = ledger.judge(call, judgement, status, clock.now());
-    if (applied) onVerdict(call.identity);
-    else counters.late++;
+    // One more success of what was known to work teaches nobody anything.
+    if (applied && !(judgement.kind === 'accepted' && state === 'accepted')) onVerdict(call.identity);
+    // The second outcome of one call is no late one.
+    if (!applied && call.sent !== sent) counters.late++;
     return applied;
   }
 }
 
+/** A hold, or what the outcome says as HTTP; what cannot be read says nothing. */
 function readHold(outcome: unknown): Classification | undefined {
-  if (typeof outcome !== 'object' || outcome === null || outcome instanceof Error || !('holdMs' in outcome)) return undefined;
-  const { holdMs, reason } = outcome as { holdMs: unknown; reason?: unknown };
-  if (typeof holdMs !== 'number' || !Number.isFinite(holdMs) || holdMs < 0)
+  const { isHold, holdMs, reason } = fieldsOf(outcome);
+  if (isHold !== true || outcome instanceof Error) return undefined;
+  if (typeof holdMs !== 'number' || !Number.isFinite(holdMs) || holdMs < 0) {
     throw new TypeError('settle: `holdMs` must be a number of milliseconds');
+  }
   return { kind: 'held', ms: holdMs, reason: typeof reason === 'string' ? reason : undefined };
 }
 
 function readOutcome(outcome: unknown): Outcome {
   if (typeof outcome === 'number') return { status: outcome };
-  if (typeof outcome !== 'object' || outcome === null || outcome instanceof Error) return outcomeOfError(outcome);
-  if ('status' in outcome && typeof outcome.status === 'number') return outcomeOfResponse(outcome as OutcomeLike);
-  return outcomeOfError(outcome);
+  const isAnswer = !(outcome instanceof Error) && typeof fieldsOf(outcome).status === 'number';
+  return isAnswer ? outcomeOfResponse(outcome as OutcomeLike) : outcomeOfError(outcome);
+}
+
+function fieldsOf(outcome: unknown): { isHold?: boolean; holdMs?: unknown; reason?: unknown; status?: unknown } {
+  try {
+    const fields = Object(outcome) as { holdMs?: unknown; reason?: unknown; status?: unknown };
+    return { isHold: 'holdMs' in fields, holdMs: fields.holdMs, reason: fields.reason, status: fields.status };
+  } catch {
+    return {};
+  }
 }
 
 function about(call: Call): { scope: WorkScope['parts']; fingerprint: string } {

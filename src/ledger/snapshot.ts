@@ -83,7 +83,6 @@ function parts(
 export function restore(
   ledger: Ledger,
   tombstones: readonly unknown[],
-  mostScopes: number,
   canonicalProvider: ((provider: string) => string) | undefined,
 ): void {
   for (const tombstone of tombstones) {
@@ -94,7 +93,7 @@ export function restore(
     const folded = provider !== undefined && canonicalProvider !== undefined ? canonicalProvider(provider) : provider;
     const identity = ledger.remember(folded, fingerprint);
     if (ruling !== undefined) identity.judge(ruling);
-    for (const [key, own] of rulings) if (own !== undefined) identity.judgeFor({ key }, own, mostScopes);
+    for (const [key, own] of rulings) if (own !== undefined) identity.judgeFor({ key }, own);
   }
 }
 

@@ -2,53 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Credential } from '../credential/credential.js';
 import type { ScopeKeyed, Standing } from '../policy/choose.js';
 import { type Acceptance, type Rejection, type Ruling, supersedes, UNPROVEN } from '../policy/verdict.js';
-
-/** What calls of single scopes have learnt of one identity. The first scope is kept inline: most identities serve one. */
-class ScopeRulings {
-  #key: string | undefined;
-  #ruling: Ruling = UNPROVEN;
-  #more: Map<string, Ruling> | undefined;
-  /** How many of them are rejections: mostly none, and then nobody needs to spell out a key. */
-  rejections = 0;
-
-  get(key: string): Ruling | undefined {
-    return key === this.#key ? this.#ruling : this.#more?.get(key);
-  }
-
-  set(key: string, ruling: Ruling, most: number): void {
-    if (ruling.state === 'rejected') this.rejections++;
-    if (this.get(key)?.state === 'rejected') this.rejections--;
-    if (this.#key === undefined || this.#key === key) {
-      this.#key = key;
-      this.#ruling = ruling;
-      return;
-    }
-    this.#more ??= new Map();
-    this.#more.delete(key);
-    this.#more.set(key, ruling);
-    if (this.#more.size > most) this.#forgetOldest(this.#more);
-  }
-
-  get isEmpty(): boolean {
-    return this.#key === undefined;
-  }
-
-  *entries(): Iterable<[string, Ruling]> {
-    if (this.#key !== undefined) yield [this.#key, this.#ruling];
-    if (this.#more !== undefined) yield* this.#more;
-  }
-
-  /** Acceptances only serve to outrank a late 403, so they go before rejections do. */
-  #forgetOldest(rulings: Map<string, Ruling>): void {
-    let looked = 0;
-    for (const [key, ruling] of rulings) {
-      if (ruling.state === 'rejected' && ++looked < 8) continue;
-      rulings.delete(key);
-      if (ruling.state === 'rejected') this.rejections--;
-      return;
-    }
-  }
-}
+import { ScopeRulings } from './scope-rulings.js';
 
 /** What outcomes have taught about an identity; made with the first one. */
 interface Experience {
@@ -73,7 +27,10 @@ export class Identity implements Standing {
   references = 0;
   /** False once forgotten: what a late call learns then changes nothing. */
   known = true;
+  /** Nothing known stands in the way of anybody's use of it, at any time: the usual case, for which one look is enough. */
+  unobstructed = true;
   #hint: number | undefined;
+  #hintedAt = 0;
   #experience: Experience | undefined;
 
   constructor(provider: string | undefined, fingerprint: string) {
@@ -99,7 +56,7 @@ export class Identity implements Standing {
 
   /** Whether there is anything worth remembering once no slot points here. */
   get judged(): boolean {
-    return this.#experience !== undefined && (this.#experience.ruling !== UNPROVEN || !this.#experience.scopes.isEmpty);
+    return this.#experience !== undefined && (this.#experience.ruling !== UNPROVEN || this.#experience.scopes.any);
   }
 
   rulingFor(scope: ScopeKeyed): Ruling | undefined {
@@ -122,18 +79,21 @@ export class Identity implements Standing {
     return borrowed ? this.#experience.borrowProvenAt : this.#experience.provenAt;
   }
 
-  /** A newer presentation's hint replaces the older; one without a hint says nothing. */
-  hint(expiresAt: number | undefined): void {
-    if (expiresAt !== undefined) this.#hint = expiresAt;
+  /** The hint of the presentation numbered `at`: the newest counts, however late it is committed; one without a hint says nothing. */
+  hint(expiresAt: number | undefined, at: number): void {
+    if (expiresAt === undefined || at < this.#hintedAt) return;
+    this.#hint = expiresAt;
+    this.#hintedAt = at;
+    this.unobstructed = false;
   }
 
   /** An acceptance by a call of `scope`. Returns whether it changed anything. */
-  accept(ruling: Acceptance, scope: ScopeKeyed, borrowed: boolean, mostScopes: number): boolean {
+  accept(ruling: Acceptance, scope: ScopeKeyed, borrowed: boolean): boolean {
     const experience = this.#learn();
     if (ruling.sent < experience.forgivenAt) return false;
     const marked = experience.scopes.rejections > 0 && experience.scopes.get(scope.key)?.state === 'rejected';
     const changed = this.#rule(experience, ruling);
-    const cleared = this.#ruleFor(experience, scope.key, ruling, mostScopes) && marked;
+    const cleared = this.#ruleFor(experience, scope.key, ruling) && marked;
     if (changed) {
       experience.provenAt = ruling.since;
       if (borrowed) experience.borrowProvenAt = ruling.since;
@@ -151,9 +111,9 @@ export class Identity implements Standing {
   }
 
   /** A rejection for one scope. Returns whether it changed anything. */
-  judgeFor(scope: ScopeKeyed, ruling: Ruling, mostScopes: number): boolean {
+  judgeFor(scope: ScopeKeyed, ruling: Ruling): boolean {
     const experience = this.#learn();
-    return ruling.sent >= experience.forgivenAt && this.#ruleFor(experience, scope.key, ruling, mostScopes);
+    return ruling.sent >= experience.forgivenAt && this.#ruleFor(experience, scope.key, ruling);
   }
 
   /** Back to unproven: calls numbered below `at` no longer count. */
@@ -161,6 +121,7 @@ export class Identity implements Standing {
     // That a hint was wrong is no verdict to be taken back.
     const voidedHint = this.#experience?.voidedHint;
     this.#experience = { ...newExperience(), voidedHint, forgivenAt: at };
+    this.#look(this.#experience);
   }
 
   #learn(): Experience {
@@ -171,13 +132,19 @@ export class Identity implements Standing {
   #rule(experience: Experience, ruling: Ruling): boolean {
     if (!supersedes(ruling, experience.ruling)) return false;
     experience.ruling = ruling;
+    this.#look(experience);
     return true;
   }
 
-  #ruleFor(experience: Experience, key: string, ruling: Ruling, mostScopes: number): boolean {
+  #ruleFor(experience: Experience, key: string, ruling: Ruling): boolean {
     if (!supersedes(ruling, experience.scopes.get(key) ?? UNPROVEN)) return false;
-    experience.scopes.set(key, ruling, mostScopes);
+    experience.scopes.set(key, ruling);
+    this.#look(experience);
     return true;
+  }
+
+  #look({ ruling, scopes }: Experience): void {
+    this.unobstructed = this.#hint === undefined && ruling.state !== 'rejected' && ruling.state !== 'held' && scopes.rejections === 0;
   }
 }
 

@@ -65,6 +65,7 @@ export class IncidentLog {
   readonly #open = new Map<Identity, OpenIncident>();
   readonly #afflicted = new Map<string, Afflicted>();
   readonly #watch = new Watchlist<Afflicted>();
+  #closed = false;
 
   constructor(options: IncidentLogOptions) {
     this.#options = options;
@@ -80,15 +81,27 @@ export class IncidentLog {
     const known = this.#afflicted.get(key);
     if (known === undefined || known.absorbed) {
       const block = this.#options.ledger.block(scope);
-      if (block === undefined || block.reason !== 'rejected') return undefined;
-      return this.#join(key, scope, known, block, call);
+      if (this.#closed || block === undefined || block.reason !== 'rejected') return undefined;
+      const open = known?.incident ?? this.#open.get(block.identity);
+      if (known !== undefined || this.#hasRoom(open)) return this.#join(key, scope, known, block, call);
+      if (call === 'unsent' && open !== undefined) open.suppressed++;
+      return open?.id;
     }
     if (call === 'unsent') known.incident.suppressed++;
     return known.incident.id;
   }
 
+  /** Work of a scope was accepted: whatever let it go on, it is not blocked. */
+  worked(scope: WorkScope): void {
+    if (this.#afflicted.size === 0) return;
+    const entry = this.#afflicted.get(workKey(scope));
+    const choice = entry === undefined || entry.absorbed ? undefined : this.#options.ledger.choose(scope);
+    if (entry !== undefined && choice !== undefined) this.#recovered(entry, isBorrowed(choice, scope) ? 'fallback' : 'proof');
+  }
+
   /** The ledger has changed: scopes that it concerns may be free again, or gone. */
   changed(change: Change): void {
+    if (this.#closed) return;
     for (const entry of this.#watch.concernedBy(change)) {
       // A listener to what the last one caused may have freed this one already.
       if (!entry.incident.afflicted.has(entry)) continue;
@@ -107,6 +120,7 @@ export class IncidentLog {
   }
 
   close(): void {
+    this.#closed = true;
     for (const incident of this.#open.values()) {
       incident.opening?.cancel();
       incident.ending?.cancel();
@@ -174,9 +188,23 @@ export class IncidentLog {
     if (incident.named.length < MOST_NAMED) incident.named.push(scope.parts);
     this.#afflicted.set(entry.key, entry);
     this.#watch.add(entry);
-    if (this.#afflicted.size <= this.#options.scopes) return;
-    const [oldest] = this.#afflicted.values();
-    if (oldest !== undefined) this.#leave(oldest, 'evicted');
+  }
+
+  /**
+   * Beyond the limit an incident only counts, and a new one takes the place of a scope whose incident has others; if there is none, so many
+   * are open that one more goes untold. Nothing that is still blocked ever ends an incident by being pushed out.
+   */
+  #hasRoom(open: OpenIncident | undefined): boolean {
+    if (this.#afflicted.size < this.#options.scopes) return true;
+    if (open !== undefined || this.#open.size >= this.#afflicted.size) return false;
+    for (const entry of this.#afflicted.values()) {
+      if (entry.incident.afflicted.size === 1) continue;
+      entry.incident.afflicted.delete(entry);
+      this.#afflicted.delete(entry.key);
+      this.#watch.delete(entry);
+      return true;
+    }
+    return false;
   }
 
   #graceOver(incident: OpenIncident): void {
@@ -199,9 +227,8 @@ export class IncidentLog {
       this.#leave(entry, end);
       return;
     }
-    if (entry.absorbed) return;
+    if (!entry.absorbed) this.#resumed(entry, end);
     entry.absorbed = true;
-    this.#resumed(entry, end);
     this.#awaitAbsorption(entry.incident);
   }
 
@@ -226,8 +253,8 @@ export class IncidentLog {
     incident.ending = startTimer(this.#options.graceMs, () => {
       incident.ending = undefined;
       for (const entry of [...incident.afflicted]) {
-        if (this.#options.ledger.choose(entry.scope) === undefined) entry.absorbed = false;
-        else this.#leave(entry, 'fallback');
+        // One that is blocked again joins again when its work meets that.
+        if (this.#options.ledger.choose(entry.scope) !== undefined) this.#leave(entry, 'fallback');
       }
     });
   }

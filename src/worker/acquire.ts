@@ -1,3 +1,4 @@
+import type { Credential } from '../credential/credential.js';
 import { LatchkeyError, type LatchkeyErrorCode } from '../errors.js';
 import type { Block } from '../ledger/block.js';
 import type { Choice } from '../ledger/call.js';
@@ -6,15 +7,13 @@ import { printProviders } from '../ledger/explain.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import { isDoubtful } from '../policy/canary.js';
 import type { Lead, Turn } from './canary.js';
-import type { Ended, Job, Workshop } from './job.js';
+import { closedError, type Ended, type Job, type Workshop } from './job.js';
 import { drain } from './response.js';
 
 /** What an attempt is to be made with; with `lead`, others wait for what it learns. */
 export interface Acquired {
   readonly choice: Choice;
   readonly lead: Lead | undefined;
-  /** When: milliseconds since the epoch. */
-  readonly now: number;
 }
 
 const CODES: Readonly<Record<Block['reason'], LatchkeyErrorCode>> = {
@@ -36,13 +35,16 @@ export class Acquirer {
   tryNow<T>(job: Job<T>, choice: Choice): Acquired | undefined {
     const { canary, canaries, clock } = this.#shop;
     const { identity } = choice;
-    const now = clock.now();
-    if (job.pass === identity || job.options.urgent === true) return { choice, lead: undefined, now };
+    // Good for one attempt: by the next one the proof may be old.
+    const passed = job.pass === identity;
+    job.pass = undefined;
+    if (passed || job.options.urgent === true) return { choice, lead: undefined };
     const borrowed = isBorrowed(choice, job.scope);
     const { mode, proofMs } = canary;
-    if (!isDoubtful({ mode, borrowed, provenAt: identity.provenAt(borrowed), proofMs, now })) return { choice, lead: undefined, now };
+    const doubt = { mode, borrowed, provenAt: identity.provenAt(borrowed), proofMs, now: clock.now() };
+    if (!isDoubtful(doubt)) return { choice, lead: undefined };
     const lead = canaries.lead(identity);
-    return lead && { choice, lead, now };
+    return lead && { choice, lead };
   }
 
   /**
@@ -90,7 +92,7 @@ export class Acquirer {
 
   /** Behind the canary that is out with this identity. Undefined: choose again. */
   async #waitForTurn<T>(job: Job<T>, { identity }: Choice): Promise<Acquired | undefined> {
-    const { canaries, ledger, clock } = this.#shop;
+    const { canaries, ledger } = this.#shop;
     const turn = await this.#seated(job, () => job.flight.wait<Turn>((resolve) => canaries.wait(identity, resolve)));
     if (turn.do === 'choose') return undefined;
     if (turn.do === 'go') {
@@ -98,7 +100,7 @@ export class Acquirer {
       return undefined;
     }
     const choice = job.flight.interruption === undefined ? ledger.choose(job.scope) : undefined;
-    if (choice?.identity === identity) return { choice, lead: turn.lead, now: clock.now() };
+    if (choice?.identity === identity) return { choice, lead: turn.lead };
     turn.lead.done('next');
     return undefined;
   }
@@ -115,6 +117,8 @@ export class Acquirer {
     emitter.emit('parked', () => ({ scope: scope.parts, reason }));
     // A listener may have brought what it would wait for.
     if (ledger.choose(scope) !== undefined) return;
+    // Whoever has just heard of it may have closed Latchkey.
+    if (this.#shop.isClosing()) job.flight.interrupt({ by: 'close', reason: closedError(scope) });
     await this.#seated(job, () =>
       job.flight.wait<void>((resolve, reject) => {
         const leave = parking.park(scope, job.place(parking), resolve);
@@ -190,8 +194,8 @@ function blockedError<T>(job: Job<T>, ledger: Workshop['ledger'], incident: stri
   });
 }
 
-function originOf<T>({ rejection }: Job<T>): { thrown: unknown; credential: Choice['credential'] } | undefined {
+function originOf<T>({ rejection, failed }: Job<T>): { thrown: unknown; credentials: readonly Credential[] } | undefined {
   if (rejection === undefined) return undefined;
-  const { given, call } = rejection;
-  return { thrown: 'error' in given ? given.error : given.value, credential: call.credential };
+  const { given } = rejection;
+  return { thrown: 'error' in given ? given.error : given.value, credentials: failed };
 }

@@ -57,17 +57,18 @@ export class Sender {
     const context = new AttemptContext(flight, ++job.attempts, () => this.#accept(job, call, acquired));
     counters.attempts++;
     ledger.touch(choice.session);
-    if (call.borrowed) {
-      counters.borrowed++;
-      emitter.emit('borrowed', () => ({ scope: scope.parts, fingerprint: choice.identity.fingerprint }));
-    }
     if (lead !== undefined) flight.onInterrupt = () => lead.done('next');
     let answer: Promise<T>;
     try {
-      const result = job.attempt(new IssuedLease(call, ledger, settler), context);
-      answer = result instanceof Promise ? result : Promise.resolve(result);
+      const result = job.attempt(new IssuedLease(choice, scope, call.sent, settler), context);
+      answer = Promise.resolve(result);
     } catch (error) {
       answer = Promise.reject(error);
+    }
+    // Told after it was sent: a listener that has the credential rejected comes too late, and not in between.
+    if (call.borrowed) {
+      counters.borrowed++;
+      emitter.emit('borrowed', () => ({ scope: scope.parts, fingerprint: choice.identity.fingerprint }));
     }
     return { call, acquired, context, answer };
   }
@@ -128,7 +129,9 @@ export class Sender {
 
   async #judge<T>(job: Job<T>, call: LeasedCall, given: Given<T>): Promise<Judged<T>> {
     const { settler, clock, ledger } = this.#shop;
+    if (!job.failed.includes(call.credential)) job.failed.push(call.credential);
     const outcome = await this.#read(given);
+    if (job.flight.interruption?.by === 'signal') return { learnt: undefined, sent: passOn(given) };
     const { status } = outcome;
     const classification = settler.classify(outcome, call);
     const { kind } = classification;

@@ -15,6 +15,12 @@ export class Flight {
   interruption: Interruption | undefined = undefined;
   /** It pauses before its next attempt. */
   resting = false;
+  /** The ring that it is in. */
+  ring: Flights | undefined = undefined;
+  /** Stops what may break it off. */
+  disarm: (() => void) | undefined = undefined;
+  /** When its waiting for fresh auth ends. */
+  deadline: { cancel(): void } | undefined = undefined;
   /** Set while others wait for what this run learns. */
   onInterrupt: (() => void) | undefined = undefined;
   #resolve!: (value: unknown) => void;
@@ -50,6 +56,8 @@ export class Flight {
   interrupt(interruption: Interruption): void {
     if (this.interruption !== undefined) return;
     this.interruption = interruption;
+    // Its caller is told: from here on it is an attempt that nobody waits for.
+    this.ring?.delete(this);
     this.reject(interruption.reason);
     this.#controller?.abort(interruption.reason);
     const cancel = this.#cancelWait;
@@ -115,6 +123,7 @@ export class Flights {
     flight.next = this.#ring;
     last.next = flight;
     this.#ring.previous = flight;
+    flight.ring = this;
     this.#size++;
   }
 
@@ -122,7 +131,10 @@ export class Flights {
     if (flight.next === undefined || flight.previous === undefined) return;
     flight.previous.next = flight.next;
     flight.next.previous = flight.previous;
-    flight.previous = flight.next = undefined;
+    flight.previous = flight.next = flight.ring = undefined;
+    flight.disarm?.();
+    flight.disarm = undefined;
+    flight.deadline?.cancel();
     this.#size--;
     if (this.#size === 0) this.#onEmpty?.();
   }

@@ -1,4 +1,5 @@
 import { type Clock, startTimer } from '../clock.js';
+import type { Credential } from '../credential/credential.js';
 import { LatchkeyError } from '../errors.js';
 import type { Emitter } from '../events.js';
 import type { Choice, LeasedCall } from '../ledger/call.js';
@@ -67,6 +68,8 @@ export class Job<T> {
   readonly startedAt: number;
   readonly flight: Flight;
   attempts = 0;
+  /** The credentials of attempts that failed: the error of the last may speak of those before. */
+  readonly failed: Credential[] = [];
   /** The one auth retry has been sent. */
   retried = false;
   /** The last rejection that this run met. */
@@ -111,12 +114,8 @@ export class Job<T> {
   /** When parking ends, from its first beginning. */
   get parkDeadline(): Deadline {
     this.#parkDeadline ??= new Deadline(this.options.parkMs ?? DEFAULT_PARK_MS);
+    this.flight.deadline = this.#parkDeadline;
     return this.#parkDeadline;
-  }
-
-  /** Stops what runs on the clock. */
-  end(): void {
-    this.#parkDeadline?.cancel();
   }
 }
 

@@ -48,7 +48,7 @@ export class Parking {
   changed(change: Change): void {
     const concerned = this.#parked.concernedBy(change);
     if (concerned.length === 0) return;
-    this.#due = [...new Set([...this.#due, ...concerned])].sort((a, b) => a.place - b.place);
+    this.#queue(concerned);
     if (this.#timer === undefined) this.#wakeSome();
   }
 
@@ -57,6 +57,10 @@ export class Parking {
     this.#timer = undefined;
     this.#due = [];
     for (const parked of [...this.#parked]) this.#remove(parked);
+  }
+
+  #queue(parked: Parked[]): void {
+    this.#due = [...new Set([...this.#due, ...parked])].sort((a, b) => a.place - b.place);
   }
 
   #wakeSome(): void {
@@ -83,7 +87,11 @@ export class Parking {
   /** A hold ends by itself, and nothing in the ledger changes then. */
   #awaitHold(parked: Parked, block: Block | undefined): void {
     if (block === undefined || block.reason === 'missing' || block.until === undefined) return;
-    parked.hold = startTimer(Math.max(1, block.until - this.#now()), () => this.#wake(parked));
+    parked.hold = startTimer(Math.max(1, block.until - this.#now()), () => {
+      this.#queue([parked]);
+      // Holds end together: those whose timers fire now are woken together.
+      this.#timer ??= startTimer(0, () => this.#wakeSome());
+    });
   }
 
   #remove(parked: Parked): void {

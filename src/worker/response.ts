@@ -27,7 +27,8 @@ export async function peekBody(response: unknown): Promise<string | undefined> {
   if (typeof response !== 'object' || response === null) return undefined;
   const source = response as WithBody;
   try {
-    if (typeof source.clone !== 'function' || source.bodyUsed !== false) return undefined;
+    // Only of a web stream: the clone of a Node stream would stall the original unless both are read.
+    if (typeof source.clone !== 'function' || source.bodyUsed !== false || !isStream(source.body)) return undefined;
     const { body } = source.clone() as WithBody;
     if (!isStream(body)) return undefined;
     const chunks: Uint8Array[] = [];
@@ -58,37 +59,44 @@ export async function drain(response: unknown): Promise<void> {
   }
 }
 
-/** Reads to the end, or to the limits and then cancels. */
+/** Reads to the end, or to the limits and then cancels. What the body does then is not waited for. */
 async function readUpTo(stream: ReadableStream<Uint8Array>, most: number, take: (chunk: Uint8Array) => void): Promise<void> {
   const reader = stream.getReader();
-  // Not awaited: the other branch of a clone may never be read.
-  const cancel = (): void => void reader.cancel().catch(() => {});
-  const timer = startTimer(LONGEST_MS, cancel);
+  let stop!: () => void;
+  const late = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+  });
+  const timer = startTimer(LONGEST_MS, stop);
   try {
-    for (let bytes = 0; bytes < most; ) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      take(value);
-      bytes += value.byteLength;
+    // An empty chunk counts too, or a stream of nothing else would never end.
+    for (let read = 0; read < most; ) {
+      const next = await Promise.race([reader.read(), late]);
+      if (next === undefined || next.done) return;
+      take(next.value);
+      read += Math.max(1, next.value.byteLength);
     }
   } finally {
     timer.cancel();
-    // Nothing happens to a stream that has ended.
-    cancel();
+    // Nothing happens to a stream that has ended; the other branch of a clone may never be read.
+    new Promise((resolve) => resolve(reader.cancel())).catch(() => {});
   }
 }
 
 function emptyNodeStream(stream: NodeStream): Promise<void> {
   return new Promise((resolve) => {
     let bytes = 0;
-    const timer = startTimer(LONGEST_MS, () => stream.destroy());
     const end = (): void => {
       timer.cancel();
       resolve();
     };
+    const giveUp = (): void => {
+      stream.destroy();
+      end();
+    };
+    const timer = startTimer(LONGEST_MS, giveUp);
     stream.on('data', (chunk) => {
       bytes += chunk.length ?? 0;
-      if (bytes >= MOST_DRAINED_BYTES) stream.destroy();
+      if (bytes >= MOST_DRAINED_BYTES) giveUp();
     });
     for (const event of ['end', 'error', 'close']) stream.on(event, end);
     stream.resume();

@@ -48,10 +48,10 @@ export class Runner {
     const job = new Job(scope, attempt, options, timeoutMs === undefined ? 0 : clock.now());
     const { flight } = job;
     this.flights.add(flight);
-    const disarm = signal === undefined && timeoutMs === undefined ? undefined : arm(flight, scope, signal, timeoutMs);
+    if (signal !== undefined || timeoutMs !== undefined) arm(flight, signal, timeoutMs);
     const acquired = this.#acquireAtOnce(job);
-    if (acquired === undefined) this.#land(job, disarm, this.#drive(job, this.#sendWithAuthRetry(job)));
-    else this.#launch(job, disarm, acquired);
+    if (acquired === undefined) this.#land(job, this.#drive(job, this.#sendWithAuthRetry(job)));
+    else this.#launch(job, acquired);
     return flight.promise as Promise<T | undefined>;
   }
 
@@ -63,12 +63,11 @@ export class Runner {
     if (!seats.take()) return Promise.reject(new LatchkeyError('PARK_OVERFLOW', 'too many runs wait already', { scope: scope.parts }));
     const flight = new Flight(scope);
     this.flights.add(flight);
-    const disarm = arm(flight, scope, signal, undefined);
+    arm(flight, signal, undefined);
     const deadline = new Deadline(timeoutMs);
+    flight.deadline = deadline;
     const end = (): void => {
       this.flights.delete(flight);
-      disarm();
-      deadline.cancel();
       seats.leave();
     };
     const waiting = flight.wait<void>((resolve, reject) => {
@@ -104,41 +103,44 @@ export class Runner {
   }
 
   /** The usual case, without the long way's detours: nothing to wait for, and the first attempt is accepted. */
-  #launch<T>(job: Job<T>, disarm: (() => void) | undefined, acquired: Acquired): void {
+  #launch<T>(job: Job<T>, acquired: Acquired): void {
     const begun = this.#sender.begin(job, acquired);
     const conclude = (given: Given<T>): void => {
-      this.#land(job, disarm, this.#drive(job, this.#conclude(job, begun, given)));
+      this.#land(job, this.#drive(job, this.#conclude(job, begun, given)));
     };
     begun.answer.then(
       (value) => {
-        if (!this.#sender.succeed(job, begun, value)) return conclude(returned(value));
-        this.#end(job, disarm);
-        job.flight.resolve(value);
+        try {
+          if (!this.#sender.succeed(job, begun, value)) {
+            conclude(returned(value));
+            return;
+          }
+          this.flights.delete(job.flight);
+          job.flight.resolve(value);
+        } catch (error) {
+          // A clock of the user's that throws, say: the caller is told, and nothing goes unhandled.
+          this.flights.delete(job.flight);
+          job.flight.reject(error);
+        }
       },
       (error: unknown) => conclude(thrown(error)),
     );
   }
 
   /** Hands a run's end to its caller. */
-  #land<T>(job: Job<T>, disarm: (() => void) | undefined, end: Promise<T | undefined>): void {
+  #land<T>(job: Job<T>, end: Promise<T | undefined>): void {
     end.then(
       (value) => {
-        this.#end(job, disarm);
+        this.flights.delete(job.flight);
         job.flight.resolve(value);
       },
       (error: unknown) => {
-        this.#end(job, disarm);
+        this.flights.delete(job.flight);
         // Nobody is there any more to get the answer that the run had in hand.
         if (error instanceof Interrupted) void drain(job.rejection?.given.response);
         job.flight.reject(error);
       },
     );
-  }
-
-  #end<T>(job: Job<T>, disarm: (() => void) | undefined): void {
-    this.flights.delete(job.flight);
-    disarm?.();
-    job.end();
   }
 
   async #drive<T>(job: Job<T>, first: Promise<Ended<T> | Transient<T>>): Promise<T | undefined> {
@@ -185,17 +187,19 @@ export class Runner {
 
   /** Sends with the scope's credential, in place of what was rejected if this is the auth retry. */
   async #leaseAndSend<T>(job: Job<T>, rejected?: Rejected<T>): Promise<Sent<T>> {
+    // The answer that is given up is read away before the retry, so that its socket can serve it; one that may yet be returned, as late as can be.
+    if (rejected !== undefined && job.options.rejected !== 'return') await this.#drained(job, rejected);
     for (;;) {
       this.#stopIfClosing(job);
       const acquired = this.#acquireAtOnce(job) ?? (await this.#acquirer.acquire(job));
       if ('kind' in acquired) return acquired;
-      // The answer that is given up is read away first, so that its socket can serve the retry.
       if (rejected !== undefined) await this.#drained(job, rejected);
       // While the run was on its way, it may have been broken off, or the credential fallen to somebody else's call.
       const isWanted = job.flight.interruption === undefined && !this.#shop.isClosing();
       if (isWanted && this.#shop.ledger.choose(job.scope)?.identity === acquired.choice.identity) {
+        const sending = this.#sender.send(job, acquired);
         if (rejected !== undefined) this.#noteRetry(job, rejected, acquired);
-        return this.#sender.send(job, acquired);
+        return sending;
       }
       acquired.lead?.done('next');
     }
@@ -230,18 +234,16 @@ function interruptClosed(flight: Flight): void {
   flight.interrupt({ by: 'close', reason: closedError(flight.scope) });
 }
 
-/** Lets the caller's signal and time limit break a flight off. Returns how to stop that. */
-function arm(flight: Flight, scope: WorkScope, signal: AbortSignal | undefined, timeoutMs: number | undefined): () => void {
+/** Lets the caller's signal and time limit break a flight off, for as long as it is on its way. */
+function arm(flight: Flight, signal: AbortSignal | undefined, timeoutMs: number | undefined): void {
   const onAbort = (): void => flight.interrupt({ by: 'signal', reason: signal?.reason });
+  const onTimeout = (): void => {
+    const reason = new LatchkeyError('TIMEOUT', `the run took longer than ${timeoutMs} ms`, { scope: flight.scope.parts });
+    flight.interrupt({ by: 'timeout', reason });
+  };
   signal?.addEventListener('abort', onAbort, { once: true });
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : startTimer(timeoutMs, () => {
-          const reason = new LatchkeyError('TIMEOUT', `the run took longer than ${timeoutMs} ms`, { scope: scope.parts });
-          flight.interrupt({ by: 'timeout', reason });
-        });
-  return () => {
+  const timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, onTimeout);
+  flight.disarm = () => {
     signal?.removeEventListener('abort', onAbort);
     timer?.cancel();
   };

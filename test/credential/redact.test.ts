@@ -95,7 +95,7 @@ describe('redactedCopy', () => {
   });
 
   it('keeps name, message, code, status and stack, scrubbed, and leaves all else behind', () => {
-    const copy = redactedCopy(source, CREDENTIAL);
+    const copy = redactedCopy(source, [CREDENTIAL]);
     expect(copy).toBeInstanceOf(Error);
     expect(copy).not.toBe(source);
     expect(copy.message).toBe(`401 for ${SHOWN}`);
@@ -109,11 +109,11 @@ describe('redactedCopy', () => {
   });
 
   it('reads numeric codes and `statusCode`', () => {
-    expect(redactedCopy({ message: 'm', code: 7, statusCode: 403 }, CREDENTIAL)).toMatchObject({ message: 'm', code: 7, status: 403 });
+    expect(redactedCopy({ message: 'm', code: 7, statusCode: 403 }, [CREDENTIAL])).toMatchObject({ message: 'm', code: 7, status: 403 });
   });
 
   it('names the status of a response, which has no message', () => {
-    expect(redactedCopy(new Response(null, { status: 401 }), CREDENTIAL).message).toBe('the upstream answered 401');
+    expect(redactedCopy(new Response(null, { status: 401 }), [CREDENTIAL]).message).toBe('the upstream answered 401');
   });
 
   it.each<[unknown, string]>([
@@ -122,7 +122,7 @@ describe('redactedCopy', () => {
     [null, 'null'],
     [42, '42'],
   ])('copies %j', (thrown, message) => {
-    const copy = redactedCopy(thrown, CREDENTIAL);
+    const copy = redactedCopy(thrown, [CREDENTIAL]);
     expect(copy.message).toBe(message);
     expect(copy.stack).toBe(`Error: ${message}`);
   });
@@ -134,7 +134,7 @@ describe('redactedCopy', () => {
       },
       status: 401,
     };
-    expect(redactedCopy(hostile, CREDENTIAL).message).toBe('the upstream answered 401');
+    expect(redactedCopy(hostile, [CREDENTIAL]).message).toBe('the upstream answered 401');
   });
 });
 

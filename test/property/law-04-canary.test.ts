@@ -33,7 +33,8 @@ it('L4: of a crowd on a doubtful token that is dead, one call meets the rejectio
       fc.constantFrom<Reply>('rejected', 'accepted'),
       anySchedule,
       async (crowd, stumbles, calledOff, hasGlobal, globalReply, schedule) => {
-        const latchkey = createLatchkey({ limits: { sessions: 20, identities: 20, parked: 50 } });
+        // Every leader answers within this, however long the schedule leaves it waiting.
+        const latchkey = createLatchkey({ canaryMs: 10_000_000, limits: { sessions: 20, identities: 20, parked: 50 } });
         if (hasGlobal) latchkey.capture({ session: 'owner', provider: 'p' }, G);
         // Presented before the owner's, so that G stays the one that is lent.
         else latchkey.capture({ session: 'owner', provider: 'p' }, A);
