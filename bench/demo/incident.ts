@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** A user whose token expires, and who is back with a new one later. */
-export interface Outage {
+interface Outage {
   readonly user: string;
   readonly session: string;
   readonly tokenExpiresAtTick: number;

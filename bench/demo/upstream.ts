@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { ownerOf } from './tokens.js';
 
 /** What the upstream saw. */
-export interface Ledgered {
+interface Ledgered {
   calls: number;
   unauthorized: number;
   /** Made with a credential of somebody other than the user whose work it was. */

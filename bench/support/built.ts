@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -17,7 +17,10 @@ export function ensureBuilt(): void {
   if (builtAt > changedAt) return;
   // Its own output must not end up in the document on stdout.
   const { status } = spawnSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: ['ignore', 2, 2] });
-  if (status !== 0) throw new Error('the package could not be built');
+  if (status === 0) return;
+  // The compiler writes what it can, which must not pass for a build the next time.
+  rmSync(fileURLToPath(BUILT), { force: true });
+  throw new Error('the package could not be built');
 }
 
 function sources(): string[] {

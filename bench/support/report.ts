@@ -4,7 +4,7 @@ import { type Cell, table } from './table.js';
 export type Row = { readonly name: string } & Readonly<Record<string, Cell>>;
 
 /** What a figure is to be, in words, and whether it is; undefined where it is only to be known. */
-export interface Target {
+interface Target {
   readonly wanted: string;
   readonly met: boolean | undefined;
 }

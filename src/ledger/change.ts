@@ -1,7 +1,7 @@
 import type { WorkScope } from './scope-key.js';
 
 /** Why scopes may be able to work again, now or when a hold ends (`held`), or are gone (`evicted`), or have lost what they could borrow (`unlent`). */
-export type ChangeCause = 'captured' | 'pinned' | 'proven' | 'forgiven' | 'held' | 'evicted' | 'unlent';
+type ChangeCause = 'captured' | 'pinned' | 'proven' | 'forgiven' | 'held' | 'evicted' | 'unlent';
 
 /** What has changed in the ledger, and whose work it can concern. */
 export interface Change {

@@ -34,7 +34,7 @@ export const INSUFFICIENT_SCOPE: Answer = {
   headers: { 'www-authenticate': 'Bearer realm="api", error="insufficient_scope", error_description="more is needed"' },
   body: '{}',
 };
-export const CREDENTIAL_HEADERS = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key'] as const;
+const CREDENTIAL_HEADERS = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key'] as const;
 
 const SESSION = 'session';
 /** Long enough for the request to arrive, short enough for nobody to wait. */

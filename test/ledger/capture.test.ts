@@ -159,6 +159,31 @@ describe('a provisional capture', () => {
     expect(latchkey.resolve('S')).toMatchObject({ ok: false, reason: 'expired' });
   });
 
+  it('committed late, it leaves the expiry hint of a newer presentation of the same credential', () => {
+    const clock = manualClock();
+    const latchkey = createLatchkey({ clock });
+    const older = latchkey.capture('S', bearer('value-a', { expiresAt: clock.now() + 1_000 }), { provisional: true });
+    latchkey.capture('S', bearer('value-a', { expiresAt: clock.now() + 3_600_000 }));
+    older.commit();
+    clock.advance(2_000);
+    expect(valueFor(latchkey, 'S')).toBe('value-a');
+    // And a newer presentation's hint counts, though it is the shorter one.
+    latchkey.capture('S', bearer('value-a', { expiresAt: clock.now() + 10 }));
+    clock.advance(10);
+    expect(latchkey.resolve('S')).toMatchObject({ ok: false, reason: 'expired' });
+  });
+
+  it('is not usable any more once its session was evicted, whatever is learnt of the same credential after that', () => {
+    const latchkey = gateway();
+    const capture = latchkey.capture('S', A);
+    expect(capture.usable).toBe(true);
+    latchkey.evict('S');
+    expect(capture.usable).toBe(false);
+    expect(latchkey.canRun('S')).toBe(false);
+    latchkey.capture('T', A).settle(401);
+    expect(capture.usable).toBe(false);
+  });
+
   it('case 65: installs nothing once Latchkey is closed', async () => {
     const latchkey = gateway();
     const capture = latchkey.capture('S', A, { provisional: true });

@@ -71,6 +71,12 @@ describe('Watchlist', () => {
     expect(concerned({})).toEqual(['1']);
   });
 
+  it('gives any number of them', () => {
+    const list = new Watchlist<Waiter>();
+    for (let i = 0; i < 150_000; i++) list.add(waiter(`${i}`, undefined, undefined, `s${i}`));
+    expect(list.concernedBy(change({}))).toHaveLength(150_000);
+  });
+
   it('gives a list of its own, which may be deleted from meanwhile', () => {
     const { list } = watching();
     for (const entry of list.concernedBy(change({}))) list.delete(entry);

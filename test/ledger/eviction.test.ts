@@ -217,6 +217,17 @@ describe('eviction', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('a session that a late commit brought goes idle too', async () => {
+    freezeTime();
+    const latchkey = createLatchkey({ idleMs: 10_000 });
+    const capture = latchkey.capture('S', A, { provisional: true });
+    await vi.advanceTimersByTimeAsync(60_000);
+    capture.commit();
+    expect(latchkey.stats().sessions).toBe(1);
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(latchkey.stats()).toMatchObject({ sessions: 0, evicted: 1 });
+  });
+
   it('starts looking for idle sessions again with the next capture, and stops when it is closed', async () => {
     freezeTime();
     const latchkey = createLatchkey({ idleMs: 10_000 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bearer, createLatchkey, type Latchkey } from '../../src/index.js';
+import { ScopeRulings } from '../../src/ledger/scope-rulings.js';
 import { manualClock } from '../support/clock.js';
 import { hearAll } from '../support/heard.js';
 
@@ -36,6 +37,19 @@ describe('what single scopes have learnt of one identity', () => {
     for (let index = 3; index < 200; index++) settle(latchkey, index, 200);
     for (const index of [0, 1, 2]) expect(latchkey.canRun(purpose(index))).toBe(false);
     expect(marks(latchkey)).toBe(3);
+  });
+
+  it('keeps 64 acceptances beside the first, those of the latest calls, and no rejection gives way to them', () => {
+    const rulings = new ScopeRulings();
+    rulings.set('first', { state: 'accepted', sent: 0, passed: 0, since: 0 });
+    rulings.set('dead', { state: 'rejected', reach: 'scope', status: 403, sent: 1, passed: 1, since: 0 });
+    for (let sent = 2; sent < 10_000; sent++) rulings.set(`p${sent}`, { state: 'accepted', sent, passed: 0, since: 0 });
+    const kept = [...rulings.entries()].map(([key]) => key);
+    expect(kept.filter((key) => key.startsWith('p'))).toEqual(Array.from({ length: 64 }, (_, index) => `p${9_936 + index}`));
+    expect(kept).toHaveLength(66);
+    expect(rulings.get('dead')?.state).toBe('rejected');
+    expect(rulings.get('first')?.state).toBe('accepted');
+    expect(rulings.rejections).toBe(1);
   });
 
   it('counts its rejections right: freed one by one, none is left', () => {

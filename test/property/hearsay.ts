@@ -28,7 +28,7 @@ export class Known {
 const SEVERITY = { accepted: 0, 'rejected for scope': 1, held: 1, rejected: 2 };
 
 /** Of the call sent last; of two outcomes of one call, the worse. */
-export function latest(heard: readonly Heard[]): Heard | undefined {
+function latest(heard: readonly Heard[]): Heard | undefined {
   let found: Heard | undefined;
   for (const one of heard) {
     if (found === undefined || one.sent > found.sent || (one.sent === found.sent && SEVERITY[one.kind] > SEVERITY[found.kind])) found = one;

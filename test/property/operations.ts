@@ -16,13 +16,13 @@ export type Operation =
   | { readonly do: 'forgive credential'; readonly credential: number }
   | { readonly do: 'advance'; readonly ms: number };
 
-export interface Answer {
+interface Answer {
   readonly outcome: unknown;
   readonly learnt: Learnt;
 }
 
 /** The same bytes under another scheme are another credential; the last two expire. */
-export const CREDENTIALS = [
+const CREDENTIALS = [
   bearer('token-one'),
   apiKey('token-one'),
   bearer('token-two'),
@@ -30,7 +30,7 @@ export const CREDENTIALS = [
   bearer('token-past', { expiresAt: START - 1 }),
 ] as const;
 
-export const ANSWERS: readonly Answer[] = [
+const ANSWERS: readonly Answer[] = [
   { outcome: 200, learnt: 'accepted' },
   { outcome: { status: 204, headers: {} }, learnt: 'accepted' },
   { outcome: 401, learnt: 'rejected' },
@@ -72,16 +72,16 @@ const provider = fc.constantFrom('p', 'p', 'p', 'q');
 const purpose = fc.constantFrom(undefined, undefined, undefined, 'x');
 export const anyScope = fc.tuple(tenant, session, provider, purpose).map((parts) => scopeOf(...parts));
 const pinScope = fc.tuple(tenant, provider, purpose).map(([of, at, what]) => scopeOf(of, undefined, at, what));
-export const anyCredential = fc.nat({ max: CREDENTIALS.length - 1 });
+const anyCredential = fc.nat({ max: CREDENTIALS.length - 1 });
 const which = fc.nat({ max: 9 });
-export const anyAnswer = fc.constantFrom(...ANSWERS);
+const anyAnswer = fc.constantFrom(...ANSWERS);
 
 const pinning: fc.WeightedArbitrary<Operation>[] = [
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pin' as const), scope: pinScope, credential: anyCredential }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('unpin' as const), which }) },
 ];
 
-export const anyOperation: fc.Arbitrary<Operation> = fc.oneof(
+const anyOperation: fc.Arbitrary<Operation> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({

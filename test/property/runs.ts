@@ -1,5 +1,5 @@
 /** How many random cases each law is tried on: all of them where it counts, fewer while one works. */
-export const RUNS = process.env['CI'] ? 1_000 : 200;
+const RUNS = process.env['CI'] ? 1_000 : 200;
 
 /** fast-check's message names the seed and the path of a failure: add them here to repeat it. */
 export const CHECKED = { numRuns: RUNS };

@@ -8,7 +8,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
 /** Builds the package into a folder of its own and packs it there: the checkout's `dist` may be in use. Returns the tarball's path. */
-export function packPackage(): string {
+function packPackage(): string {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-pack-'));
   for (const file of ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'src'])
     cpSync(join(ROOT, file), join(folder, file), { recursive: true });

@@ -20,7 +20,7 @@ export interface SentEvent {
   readonly spans?: readonly { description?: string; data?: Record<string, unknown> }[];
 }
 
-export interface EnvelopeItem {
+interface EnvelopeItem {
   readonly type: string;
   readonly payload: unknown;
 }
@@ -100,7 +100,7 @@ interface ClientReport {
 const NEWLINE = 0x0a;
 
 /** A line of headers, then for each item a line of headers and its payload, which is `length` bytes long or ends with the line. */
-export function parseEnvelope(body: Buffer): EnvelopeItem[] {
+function parseEnvelope(body: Buffer): EnvelopeItem[] {
   let position = 0;
   const line = (): string => {
     const end = body.indexOf(NEWLINE, position);

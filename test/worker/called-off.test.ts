@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { bearer, createLatchkey } from '../../src/index.js';
-import { settled } from '../support/clock.js';
+import { freezeTime, settled } from '../support/clock.js';
 import { type Deferred, deferred } from '../support/deferred.js';
+import { hearAll } from '../support/heard.js';
+
+afterEach(() => void vi.useRealTimers());
 
 /** What axios throws when a signal is aborted that the run was not given. */
 const calledOff = (): Error => Object.assign(new Error('canceled'), { name: 'CanceledError', code: 'ERR_CANCELED' });
@@ -46,5 +49,27 @@ describe('run: a call that its own client called off', () => {
     await expect(latchkey.run('s', attempt, { transient: { retries: 2, minMs: 1 } })).rejects.toBe(error);
     expect(attempts).toBe(1);
     expect(latchkey.stats()).toMatchObject({ accepted: 0, rejected: 0 });
+  });
+});
+
+describe('run: called off by its caller while the body of its answer is being looked at', () => {
+  it.each([400, 401, 403])('a %i changes no verdict, and tells nobody anything', async (status) => {
+    freezeTime();
+    const latchkey = createLatchkey();
+    latchkey.capture('s', bearer('token-a'));
+    const heard = hearAll(latchkey);
+    const caller = new AbortController();
+    const endless = new ReadableStream({ start() {} });
+    const run = latchkey.run('s', () => new Response(endless, { status }), { signal: caller.signal }).catch((error: unknown) => error);
+    await settled();
+    const reason = new Error('the caller has gone');
+    caller.abort(reason);
+    expect(await run).toBe(reason);
+    expect(latchkey.canRun('s')).toBe(true);
+    // Looking at the body ends only now.
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(latchkey.canRun('s')).toBe(true);
+    expect(heard).toEqual([]);
+    expect(latchkey.stats()).toMatchObject({ rejected: 0, denied: 0, incidents: 0, running: 0 });
   });
 });

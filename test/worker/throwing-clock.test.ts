@@ -1,0 +1,50 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bearer, createLatchkey } from '../../src/index.js';
+import { statusError, watch } from '../support/attempts.js';
+import { manualClock, settled } from '../support/clock.js';
+
+const BROKEN = new Error('the clock is broken');
+
+let unhandled: unknown[];
+const note = (reason: unknown): void => void unhandled.push(reason);
+beforeEach(() => {
+  unhandled = [];
+  process.on('unhandledRejection', note);
+});
+afterEach(() => void process.off('unhandledRejection', note));
+
+describe("a clock of the user's that throws", () => {
+  it.each<[string, () => unknown]>([
+    ['succeeds', () => 'ok'],
+    ['is rejected', () => Promise.reject(statusError(401))],
+    ['answers 401', () => new Response(null, { status: 401 })],
+  ])('while an attempt is out that %s: the run rejects with its error, and nothing goes unhandled', async (_, answer) => {
+    let broken = false;
+    const { now } = manualClock();
+    const latchkey = createLatchkey({
+      clock: {
+        now() {
+          if (broken) throw BROKEN;
+          return now();
+        },
+      },
+    });
+    latchkey.capture('s', bearer('token-a'));
+    const run = watch(
+      latchkey.run('s', async () => {
+        broken = true;
+        return answer();
+      }),
+    );
+    await settled();
+    expect(run).toMatchObject({ state: 'rejected', reason: BROKEN });
+    expect(unhandled).toEqual([]);
+    expect(latchkey.stats()).toMatchObject({ running: 0, waiting: 0 });
+
+    broken = false;
+    await expect(latchkey.run('s', () => 'next')).resolves.toBe('next');
+    const closing = watch(latchkey.close());
+    await settled();
+    expect(closing.state).toBe('resolved');
+  });
+});
