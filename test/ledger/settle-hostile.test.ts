@@ -16,7 +16,7 @@ const OUTCOMES: Record<string, unknown> = {
   'nothing that can be read': hostile('status', 'statusCode', 'code', 'name', 'message', 'headers', 'response', 'cause', 'body'),
   'a proxy that refuses `in`': new Proxy({}, { has: refuse }),
   'a proxy that refuses to be read': new Proxy({}, { get: refuse }),
-  "a revoked proxy's like": new Proxy({}, { has: refuse, get: refuse, ownKeys: refuse, getOwnPropertyDescriptor: refuse }),
+  'a proxy that refuses everything': new Proxy({}, { has: refuse, get: refuse, ownKeys: refuse, getOwnPropertyDescriptor: refuse }),
   'an error whose fields cannot be read': Object.defineProperties(new Error('x'), { status: { get: refuse }, code: { get: refuse } }),
 };
 

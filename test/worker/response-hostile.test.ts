@@ -121,6 +121,7 @@ describe('a body that does not end as bodies do', () => {
     expect(ends.map(({ state }) => state)).toEqual(['pending', 'pending']);
     await vi.advanceTimersByTimeAsync(1);
     expect(ends.map(({ state }) => state)).toEqual(['resolved', 'resolved']);
+    expect(ends[1]?.value).toBe('');
   });
 
   it('a run whose rejected answer is such a one still makes its auth retry', async () => {
