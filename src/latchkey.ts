@@ -108,6 +108,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     ledger,
     settler,
     isClosed,
+    now: () => clock.now(),
     onPresented: sweepLater,
     onInstalled: (scope: WorkScope, { fingerprint }: Credential, usable: boolean) => {
       emitter.emit('captured', () => ({ scope: scope.parts, fingerprint, usable, pinned: false }));
@@ -173,17 +174,16 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     explain: (scope) => explain(ledger, read(scope), isClosed()),
 
     run: <T>(scope: Scope, attempt: Attempt<T>, runOptions: RunOptions = NO_OPTIONS): Promise<never> => {
-      let work: WorkScope;
       try {
         if (runOptions !== NO_OPTIONS) checkRunOptions(runOptions);
-        work = read(scope, runOptions.fallback === 'none');
+        const work = read(scope, runOptions.fallback === 'none');
         if (typeof attempt !== 'function') throw new TypeError('run: `attempt` must be a function');
+        if (isClosed()) throw closedError(work);
+        // The overloads say when undefined is among the results.
+        return runner.run(work, attempt, runOptions) as Promise<never>;
       } catch (error) {
         return Promise.reject(error);
       }
-      if (isClosed()) return Promise.reject(closedError(work));
-      // The overloads say when undefined is among the results.
-      return runner.run(work, attempt, runOptions) as Promise<never>;
     },
 
     whenRunnable(scope, options = {}) {

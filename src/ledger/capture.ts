@@ -33,6 +33,7 @@ export interface CaptureContext {
   /** A slot points at another credential now. */
   readonly onInstalled: (scope: WorkScope, credential: Credential, usable: boolean) => void;
   readonly isClosed: () => boolean;
+  readonly now: () => number;
 }
 
 /** Where a capture stands: a provisional one waits, with a mark that an eviction drops. */
@@ -63,12 +64,14 @@ export class PresentedCapture implements Capture {
   }
 
   get usable(): boolean {
-    const { ledger, isClosed } = this.#context;
+    const { ledger, isClosed, now } = this.#context;
     if (isClosed()) return false;
     const identity = this.#stage.name === 'installed' ? this.#stage.identity : ledger.identity(this.#scope, this.#credential);
     // One that was never seen is as good as its expiry hint.
-    if (identity === undefined) return !ledger.isPast(this.#credential.expiresAt);
-    return identity.known && ledger.isUsable(identity, this.#scope);
+    if (identity !== undefined) return identity.known && ledger.isUsable(identity, this.#scope);
+    // One that was never seen is as good as its expiry hint.
+    const { expiresAt } = this.#credential;
+    return expiresAt === undefined || now() < expiresAt;
   }
 
   settle(outcome: unknown): Verdict {

@@ -59,6 +59,7 @@ export class Ledger {
     const tenant = this.#slots.tenant(scope.tenant);
     const session = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session);
     const own = session?.slot(scope.provider)?.identity;
+    // The policy's answer for the usual case, without asking it.
     if (pin === undefined && own !== undefined && own.unobstructed && own.credential !== undefined)
       return { source: 'session', identity: own, credential: own.credential, session };
     return this.#chooseAmong(pin, own, tenant, session, scope);
@@ -118,16 +119,12 @@ export class Ledger {
     return isUsable(identity, scope, this.#nowFor(identity, undefined));
   }
 
-  isPast(expiresAt: number | undefined): boolean {
-    return expiresAt !== undefined && this.#options.clock.now() >= expiresAt;
-  }
-
   /** The identity of a credential, as far as it is known. */
   identity(scope: WorkScope, credential: Credential): Identity | undefined {
     return this.#identities.find(scope.provider, credential.fingerprint);
   }
 
-  /** A client presented a credential with the request numbered `at`. Returns what the session points at another identity for. */
+  /** A client presented a credential with the request numbered `at`. `changed`: its slot points there only now. */
   present(scope: WorkScope, credential: Credential, at: number): { identity: Identity; changed: boolean; usable: boolean } {
     const now = this.#options.clock.now();
     const identity = this.#identities.of(scope.provider, credential.fingerprint);

@@ -47,9 +47,9 @@ export class Runner {
     }
     const job = new Job(scope, attempt, options, timeoutMs === undefined ? 0 : clock.now());
     const { flight } = job;
+    const acquired = this.#acquireAtOnce(job);
     this.flights.add(flight);
     if (signal !== undefined || timeoutMs !== undefined) arm(flight, signal, timeoutMs);
-    const acquired = this.#acquireAtOnce(job);
     if (acquired === undefined) this.#land(job, this.#drive(job, this.#sendWithAuthRetry(job)));
     else this.#launch(job, acquired);
     return flight.promise as Promise<T | undefined>;

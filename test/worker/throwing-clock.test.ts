@@ -47,4 +47,26 @@ describe("a clock of the user's that throws", () => {
     await settled();
     expect(closing.state).toBe('resolved');
   });
+
+  it.each([{}, { timeoutMs: 1_000 }])(
+    'before the first attempt: the run rejects with its error and leaves nothing behind (%j)',
+    async (options) => {
+      let broken = false;
+      const { now } = manualClock();
+      const latchkey = createLatchkey({
+        clock: {
+          now() {
+            if (broken) throw BROKEN;
+            return now();
+          },
+        },
+      });
+      latchkey.capture('s', bearer('token-a'));
+      broken = true;
+      await expect(latchkey.run('s', () => 'ok', options)).rejects.toBe(BROKEN);
+      expect(latchkey.stats()).toMatchObject({ running: 0, attempts: 0 });
+      broken = false;
+      await expect(latchkey.run('s', () => 'ok')).resolves.toBe('ok');
+    },
+  );
 });
