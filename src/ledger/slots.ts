@@ -212,18 +212,8 @@ export class Slots {
     const { tenant } = session;
     tenant.sessions.delete(session.name);
     for (const slot of session.allSlots()) this.#letGo(session, slot);
-    if (tenant.sessions.size === 0) this.#empty(tenant);
+    if (tenant.sessions.size === 0 && tenant !== this.#unnamed) this.#tenants.delete(tenant.name);
     this.#told.evicted(session, cause);
-  }
-
-  /** Nobody is left who presented what the tenant's global slots hold. */
-  #empty(tenant: Tenant): void {
-    for (const [provider, { identity }] of [...tenant.globals]) {
-      tenant.globals.delete(provider);
-      this.#identities.release(identity, true);
-      this.#told.unlent(tenant, provider);
-    }
-    if (tenant !== this.#unnamed) this.#tenants.delete(tenant.name);
   }
 
   /** Gives up a session's slot, and the global one too if nobody else who is still there presented what it holds. */
