@@ -29,8 +29,8 @@ export class Identity implements Standing {
   known = true;
   /** Nothing known stands in the way of anybody's use of it, at any time: the usual case, for which one look is enough. */
   unobstructed = true;
-  #hint: number | undefined;
-  #hintedAt = 0;
+  /** In one object, since most have none. */
+  #hint: { readonly expiresAt: number; readonly at: number } | undefined;
   #experience: Experience | undefined;
 
   constructor(provider: string | undefined, fingerprint: string) {
@@ -46,7 +46,8 @@ export class Identity implements Standing {
   }
 
   get expiresAt(): number | undefined {
-    return this.#hint !== undefined && this.#hint !== this.#experience?.voidedHint ? this.#hint : undefined;
+    const expiresAt = this.#hint?.expiresAt;
+    return expiresAt === this.#experience?.voidedHint ? undefined : expiresAt;
   }
 
   /** Whether it takes a clock to say if this is usable. */
@@ -81,9 +82,8 @@ export class Identity implements Standing {
 
   /** The hint of the presentation numbered `at`: the newest counts, however late it is committed; one without a hint says nothing. */
   hint(expiresAt: number | undefined, at: number): void {
-    if (expiresAt === undefined || at < this.#hintedAt) return;
-    this.#hint = expiresAt;
-    this.#hintedAt = at;
+    if (expiresAt === undefined || (this.#hint !== undefined && at < this.#hint.at)) return;
+    this.#hint = { expiresAt, at };
     this.unobstructed = false;
   }
 
@@ -97,7 +97,7 @@ export class Identity implements Standing {
     if (changed) {
       experience.provenAt = ruling.since;
       if (borrowed) experience.borrowProvenAt = ruling.since;
-      if (this.#hint !== undefined && ruling.since >= this.#hint) experience.voidedHint = this.#hint;
+      if (this.#hint !== undefined && ruling.since >= this.#hint.expiresAt) experience.voidedHint = this.#hint.expiresAt;
     }
     return changed || cleared;
   }
