@@ -2,38 +2,12 @@ import diagnostics from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import {
-  apiKey,
-  bearer,
-  type Credential,
-  createLatchkey,
-  isLatchkeyError,
-  type LatchkeyEventName,
-  type Reporter,
-} from '../../src/index.js';
+import { apiKey, bearer, type Credential, createLatchkey, isLatchkeyError, type Reporter } from '../../src/index.js';
 import { manualClock, settled } from '../support/clock.js';
+import { EVENT_NAMES } from '../support/heard.js';
 import { CHECKED, LONG_MS } from './runs.js';
 
 // L7: No secret, plain, URL-encoded or base64, in anything that Latchkey creates or emits.
-
-const EVENTS: readonly LatchkeyEventName[] = [
-  'captured',
-  'accepted',
-  'rejected',
-  'denied',
-  'held',
-  'retried',
-  'borrowed',
-  'blocked',
-  'resumed',
-  'skipped',
-  'parked',
-  'incident',
-  'recovered',
-  'suppressed',
-  'evicted',
-  'error',
-];
 
 /** Long enough to be found in another form, and with characters that encodings change. */
 const anySecret = fc.string({ unit: fc.constantFrom(...'abcXYZ0189-._~+/=%&?"\\\'$`:@'), minLength: 12, maxLength: 40 });
@@ -65,7 +39,7 @@ it('L7: no form of a secret in events, channels, errors, reports, snapshots or w
   await fc.assert(
     fc.asyncProperty(anyCase, async ({ secrets, scheme, spreads, statuses, whenBlocked, hostileRule }) => {
       const made: unknown[] = [];
-      const subscribed = EVENTS.map((name) => [`latchkey:${name}`, (message: unknown) => void made.push(message)] as const);
+      const subscribed = EVENT_NAMES.map((name) => [`latchkey:${name}`, (message: unknown) => void made.push(message)] as const);
       for (const [channel, listener] of subscribed) diagnostics.subscribe(channel, listener);
       const reporter: Reporter = { opened: (incident) => void made.push(incident), ended: (incident) => void made.push(incident) };
       const latchkey = createLatchkey({
@@ -83,7 +57,7 @@ it('L7: no form of a secret in events, channels, errors, reports, snapshots or w
             }
           : {}),
       });
-      for (const name of EVENTS) latchkey.on(name, (event) => made.push(event));
+      for (const name of EVENT_NAMES) latchkey.on(name, (event) => made.push(event));
       const credentials = secrets.map((secret) => (scheme === 'bearer' ? bearer(secret) : apiKey(secret)));
 
       for (const [index, credential] of credentials.entries()) {

@@ -1,6 +1,7 @@
 import type { Latchkey, LatchkeyEventName } from '../../src/index.js';
 
-const NAMES: readonly LatchkeyEventName[] = [
+/** Every event that there is. */
+export const EVENT_NAMES: readonly LatchkeyEventName[] = [
   'captured',
   'accepted',
   'rejected',
@@ -27,7 +28,7 @@ export interface Heard {
 /** Every event of an instance from now on, in order. */
 export function hearAll(latchkey: Latchkey): Heard[] {
   const heard: Heard[] = [];
-  for (const name of NAMES) latchkey.on(name, (event) => void heard.push({ name, event }));
+  for (const name of EVENT_NAMES) latchkey.on(name, (event) => void heard.push({ name, event }));
   return heard;
 }
 

@@ -5,6 +5,17 @@ import { manualClock, settled } from '../support/clock.js';
 
 const BROKEN = new Error('the clock is broken');
 
+function breakableClock(): { broken: boolean; now(): number } {
+  const { now } = manualClock();
+  return {
+    broken: false,
+    now() {
+      if (this.broken) throw BROKEN;
+      return now();
+    },
+  };
+}
+
 let unhandled: unknown[];
 const note = (reason: unknown): void => void unhandled.push(reason);
 beforeEach(() => {
@@ -19,20 +30,12 @@ describe("a clock of the user's that throws", () => {
     ['is rejected', () => Promise.reject(statusError(401))],
     ['answers 401', () => new Response(null, { status: 401 })],
   ])('while an attempt is out that %s: the run rejects with its error, and nothing goes unhandled', async (_, answer) => {
-    let broken = false;
-    const { now } = manualClock();
-    const latchkey = createLatchkey({
-      clock: {
-        now() {
-          if (broken) throw BROKEN;
-          return now();
-        },
-      },
-    });
+    const clock = breakableClock();
+    const latchkey = createLatchkey({ clock });
     latchkey.capture('s', bearer('token-a'));
     const run = watch(
       latchkey.run('s', async () => {
-        broken = true;
+        clock.broken = true;
         return answer();
       }),
     );
@@ -41,7 +44,7 @@ describe("a clock of the user's that throws", () => {
     expect(unhandled).toEqual([]);
     expect(latchkey.stats()).toMatchObject({ running: 0, waiting: 0 });
 
-    broken = false;
+    clock.broken = false;
     await expect(latchkey.run('s', () => 'next')).resolves.toBe('next');
     const closing = watch(latchkey.close());
     await settled();
@@ -51,21 +54,13 @@ describe("a clock of the user's that throws", () => {
   it.each([{}, { timeoutMs: 1_000 }])(
     'before the first attempt: the run rejects with its error and leaves nothing behind (%j)',
     async (options) => {
-      let broken = false;
-      const { now } = manualClock();
-      const latchkey = createLatchkey({
-        clock: {
-          now() {
-            if (broken) throw BROKEN;
-            return now();
-          },
-        },
-      });
+      const clock = breakableClock();
+      const latchkey = createLatchkey({ clock });
       latchkey.capture('s', bearer('token-a'));
-      broken = true;
+      clock.broken = true;
       await expect(latchkey.run('s', () => 'ok', options)).rejects.toBe(BROKEN);
       expect(latchkey.stats()).toMatchObject({ running: 0, attempts: 0 });
-      broken = false;
+      clock.broken = false;
       await expect(latchkey.run('s', () => 'ok')).resolves.toBe('ok');
     },
   );
