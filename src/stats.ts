@@ -27,8 +27,9 @@ export interface Stats extends Readonly<Counters> {
   readonly identities: number;
   /** Identities that no slot points at, remembered for their verdict. */
   readonly tombstones: number;
+  /** Runs on their way, those that wait included, and `whenRunnable` waiters. */
   readonly running: number;
-  /** Runs that wait: parked, or behind a canary. */
+  /** Those of them that wait: parked, or behind a canary. */
   readonly waiting: number;
   readonly openIncidents: number;
 }

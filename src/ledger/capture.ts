@@ -67,7 +67,6 @@ export class PresentedCapture implements Capture {
     const { ledger, isClosed, now } = this.#context;
     if (isClosed()) return false;
     const identity = this.#stage.name === 'installed' ? this.#stage.identity : ledger.identity(this.#scope, this.#credential);
-    // One that was never seen is as good as its expiry hint.
     if (identity !== undefined) return identity.known && ledger.isUsable(identity, this.#scope);
     // One that was never seen is as good as its expiry hint.
     const { expiresAt } = this.#credential;

@@ -1,6 +1,6 @@
 import type { ScopeParts } from '../errors.js';
 import type { Classification } from './classification.js';
-import type { Outcome } from './outcome.js';
+import { type Outcome, parsedBody } from './outcome.js';
 import { DEFAULT_HOLD_MS, retryAfter } from './retry-after.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -25,7 +25,7 @@ export function providerRule(outcome: Outcome, scope: ScopeParts, now: number): 
 }
 
 function rule(outcome: Outcome, scope: ScopeParts, now: number): Classification | undefined {
-  const body = parseBody(outcome.body);
+  const body = asBody(parsedBody(outcome.body));
   if (body === undefined) return undefined;
   const labelled = scope.provider !== undefined && Object.hasOwn(FAMILIES, scope.provider) ? FAMILIES[scope.provider] : undefined;
   if (labelled !== undefined) return labelled(body, outcome, now);
@@ -127,15 +127,6 @@ function google(body: Body, outcome: Outcome, now: number): Classification | und
 
 function held(outcome: Outcome, now: number, reason: string): Classification {
   return { kind: 'held', ms: retryAfter(outcome, now) ?? DEFAULT_HOLD_MS, reason };
-}
-
-function parseBody(body: unknown): Body | undefined {
-  if (typeof body !== 'string') return asBody(body);
-  try {
-    return asBody(JSON.parse(body));
-  } catch {
-    return undefined;
-  }
 }
 
 /** Google's streaming answers wrap the error in an array. */

@@ -3,8 +3,7 @@ import { type Clock, startTimer } from '../clock.js';
 import type { ScopeParts } from '../errors.js';
 import type { Emitter } from '../events.js';
 import type { Block } from '../ledger/block.js';
-import type { Choice } from '../ledger/call.js';
-import { isBorrowed } from '../ledger/call.js';
+import { type Choice, isBorrowed } from '../ledger/call.js';
 import { type Change, Watchlist } from '../ledger/change.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { type WorkScope, workKey } from '../ledger/scope-key.js';
@@ -83,7 +82,7 @@ export class IncidentLog {
       const block = this.#options.ledger.block(scope);
       if (this.#closed || block === undefined || block.reason !== 'rejected') return undefined;
       const open = known?.incident ?? this.#open.get(block.identity);
-      if (known !== undefined || this.#hasRoom(open)) return this.#join(key, scope, known, block, call);
+      if (known !== undefined || this.#hasRoom(open)) return this.#join(key, scope, known, open, block, call);
       if (call === 'unsent' && open !== undefined) open.suppressed++;
       return open?.id;
     }
@@ -131,11 +130,11 @@ export class IncidentLog {
     key: string,
     scope: WorkScope,
     known: Afflicted | undefined,
+    open: OpenIncident | undefined,
     block: Exclude<Block, { reason: 'missing' }>,
     call: 'sent' | 'unsent',
   ): string {
-    const found = known?.incident ?? this.#open.get(block.identity);
-    const incident = found ?? this.#begin(block);
+    const incident = open ?? this.#begin(block);
     if (known === undefined) this.#add({ key, scope, incident, absorbed: false });
     else known.absorbed = false;
     incident.ending?.cancel();
@@ -143,7 +142,7 @@ export class IncidentLog {
     if (call === 'unsent') incident.suppressed++;
 
     const { emitter, graceMs } = this.#options;
-    if (found === undefined) emitter.emit('incident', () => ({ incident: describe(incident) }));
+    if (open === undefined) emitter.emit('incident', () => ({ incident: describe(incident) }));
     // A listener may have brought fresh auth: then it is over before anybody else has heard of it.
     if (this.#open.get(incident.identity) !== incident) return incident.id;
     emitter.emit('blocked', () => ({
@@ -152,7 +151,7 @@ export class IncidentLog {
       incident: incident.id,
       status: block.status,
     }));
-    if (found === undefined && graceMs > 0) incident.opening = startTimer(graceMs, () => this.#graceOver(incident));
+    if (open === undefined && graceMs > 0) incident.opening = startTimer(graceMs, () => this.#graceOver(incident));
     // One that was absorbed when its grace ran out is told when that turns out not to hold.
     else if (incident.opening === undefined) this.#announce(incident);
     return incident.id;
@@ -202,6 +201,7 @@ export class IncidentLog {
       entry.incident.afflicted.delete(entry);
       this.#afflicted.delete(entry.key);
       this.#watch.delete(entry);
+      this.#awaitAbsorption(entry.incident);
       return true;
     }
     return false;

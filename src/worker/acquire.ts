@@ -1,8 +1,7 @@
 import type { Credential } from '../credential/credential.js';
 import { LatchkeyError, type LatchkeyErrorCode } from '../errors.js';
 import type { Block } from '../ledger/block.js';
-import type { Choice } from '../ledger/call.js';
-import { isBorrowed } from '../ledger/call.js';
+import { type Choice, isBorrowed } from '../ledger/call.js';
 import { printProviders } from '../ledger/explain.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import { isDoubtful } from '../policy/canary.js';
