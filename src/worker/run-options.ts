@@ -15,26 +15,32 @@ export interface RunOptions {
   readonly fallback?: 'none' | undefined;
   /** What becomes of a response that rejects the credential for good: an error (default), or the response itself, unread. */
   readonly rejected?: 'throw' | 'return' | undefined;
+  /**
+   * The attempt can be made once only, since it uses something up (a stream as its body): once it has been sent there is no retry with another
+   * credential, no repeat and no parking; what came of it is recorded all the same. Default false.
+   */
+  readonly once?: boolean | undefined;
   /** Repeats what failed for reasons that pass. Default: it does not. */
   readonly transient?: TransientOptions | undefined;
 }
 
 export const DEFAULT_PARK_MS = 5 * 60_000;
 
-const NAMES = new Set(['whenBlocked', 'parkMs', 'signal', 'timeoutMs', 'urgent', 'fallback', 'rejected', 'transient']);
+const NAMES = new Set(['whenBlocked', 'parkMs', 'signal', 'timeoutMs', 'urgent', 'fallback', 'rejected', 'once', 'transient']);
 const TRANSIENT_NAMES = new Set(['retries', 'minMs', 'maxMs', 'maxRetryAfterMs']);
 
 /** @throws {TypeError} naming what is wrong. */
 export function checkRunOptions(options: RunOptions): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('run: `options` must be an object');
   for (const name in options) if (!NAMES.has(name)) throw new TypeError(`run: unknown option \`${name}\``);
-  const { whenBlocked, parkMs, signal, timeoutMs, urgent, fallback, rejected, transient } = options;
+  const { whenBlocked, parkMs, signal, timeoutMs, urgent, fallback, rejected, once, transient } = options;
   requireOneOf('whenBlocked', whenBlocked, ['throw', 'skip', 'park']);
   requireOneOf('fallback', fallback, ['none']);
   requireOneOf('rejected', rejected, ['throw', 'return']);
   requireMs('parkMs', parkMs);
   requireMs('timeoutMs', timeoutMs);
-  if (urgent !== undefined && typeof urgent !== 'boolean') throw new TypeError('run: `urgent` must be a boolean');
+  requireBoolean('urgent', urgent);
+  requireBoolean('once', once);
   if (signal !== undefined && typeof signal.addEventListener !== 'function') throw new TypeError('run: `signal` must be an AbortSignal');
   if (transient !== undefined) checkTransient(transient);
 }
@@ -54,6 +60,10 @@ function checkTransient(transient: TransientOptions): void {
 function requireOneOf(name: string, value: unknown, allowed: readonly string[]): void {
   if (value !== undefined && !allowed.includes(value as string))
     throw new TypeError(`run: \`${name}\` must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
+}
+
+function requireBoolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw new TypeError(`run: \`${name}\` must be a boolean`);
 }
 
 function requireMs(name: string, value: unknown): void {

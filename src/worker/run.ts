@@ -145,8 +145,8 @@ export class Runner {
 
   async #drive<T>(job: Job<T>, first: Promise<Ended<T> | Transient<T>>): Promise<T | undefined> {
     let sent = await first;
-    const { transient } = job.options;
-    if (sent.kind === 'transient' && transient !== undefined && transient.retries > 0) {
+    const { transient, once } = job.options;
+    if (sent.kind === 'transient' && transient !== undefined && transient.retries > 0 && once !== true) {
       this.#stopIfClosing(job);
       sent = await retryTransient<Ended<T> | Transient<T>>(sent, () => this.#sendWithAuthRetry(job), {
         ...transient,
@@ -177,6 +177,7 @@ export class Runner {
   }
 
   async #afterRejection<T>(job: Job<T>, rejected: Rejected<T>): Promise<Ended<T> | Transient<T>> {
+    if (job.options.once === true) return this.#acquirer.blocked(job);
     const choice = this.#shop.ledger.choose(job.scope);
     const step = nextStep({ retried: job.retried, resolved: choice !== undefined, changed: choice !== undefined && job.maySend(choice) });
     const park = choice === undefined && job.options.whenBlocked === 'park' && !job.retried;
