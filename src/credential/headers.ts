@@ -14,6 +14,8 @@ export interface CredentialHeaderOptions {
 }
 
 const KEY_HEADERS = ['x-api-key', 'x-goog-api-key', 'api-key'] as const;
+/** The headers that a credential is looked for in, unless told otherwise. */
+export const CREDENTIAL_HEADERS = ['authorization', ...KEY_HEADERS] as const;
 /** Scheme, one or more blanks, credentials (RFC 9110, section 11.4); the scheme in any case. */
 const BEARER = /^bearer(?:[ \t]+(.*))?$/is;
 

@@ -29,45 +29,47 @@ export const DEFAULT_PARK_MS = 5 * 60_000;
 const NAMES = new Set(['whenBlocked', 'parkMs', 'signal', 'timeoutMs', 'urgent', 'fallback', 'rejected', 'once', 'transient']);
 const TRANSIENT_NAMES = new Set(['retries', 'minMs', 'maxMs', 'maxRetryAfterMs']);
 
-/** @throws {TypeError} naming what is wrong. */
-export function checkRunOptions(options: RunOptions): void {
-  if (typeof options !== 'object' || options === null) throw new TypeError('run: `options` must be an object');
-  for (const name in options) if (!NAMES.has(name)) throw new TypeError(`run: unknown option \`${name}\``);
+/** @throws {TypeError} naming what is wrong, and `caller` as who was given it. */
+export function checkRunOptions(options: RunOptions, caller = 'run'): void {
+  if (typeof options !== 'object' || options === null) throw new TypeError(`${caller}: \`options\` must be an object`);
+  for (const name in options) if (!NAMES.has(name)) throw new TypeError(`${caller}: unknown option \`${name}\``);
   const { whenBlocked, parkMs, signal, timeoutMs, urgent, fallback, rejected, once, transient } = options;
-  requireOneOf('whenBlocked', whenBlocked, ['throw', 'skip', 'park']);
-  requireOneOf('fallback', fallback, ['none']);
-  requireOneOf('rejected', rejected, ['throw', 'return']);
-  requireMs('parkMs', parkMs);
-  requireMs('timeoutMs', timeoutMs);
-  requireBoolean('urgent', urgent);
-  requireBoolean('once', once);
-  if (signal !== undefined && typeof signal.addEventListener !== 'function') throw new TypeError('run: `signal` must be an AbortSignal');
-  if (transient !== undefined) checkTransient(transient);
+  requireOneOf(caller, 'whenBlocked', whenBlocked, ['throw', 'skip', 'park']);
+  requireOneOf(caller, 'fallback', fallback, ['none']);
+  requireOneOf(caller, 'rejected', rejected, ['throw', 'return']);
+  requireMs(caller, 'parkMs', parkMs);
+  requireMs(caller, 'timeoutMs', timeoutMs);
+  requireBoolean(caller, 'urgent', urgent);
+  requireBoolean(caller, 'once', once);
+  if (signal !== undefined && typeof signal.addEventListener !== 'function')
+    throw new TypeError(`${caller}: \`signal\` must be an AbortSignal`);
+  if (transient !== undefined) checkTransient(caller, transient);
 }
 
-function checkTransient(transient: TransientOptions): void {
-  if (typeof transient !== 'object' || transient === null) throw new TypeError('run: `transient` must be an object');
-  for (const name in transient) if (!TRANSIENT_NAMES.has(name)) throw new TypeError(`run: unknown option \`transient.${name}\``);
+function checkTransient(caller: string, transient: TransientOptions): void {
+  if (typeof transient !== 'object' || transient === null) throw new TypeError(`${caller}: \`transient\` must be an object`);
+  for (const name in transient) if (!TRANSIENT_NAMES.has(name)) throw new TypeError(`${caller}: unknown option \`transient.${name}\``);
   if (!Number.isInteger(transient.retries) || transient.retries < 0)
-    throw new TypeError('run: `transient.retries` must be a whole number, 0 or more');
-  requireMs('transient.minMs', transient.minMs);
-  requireMs('transient.maxMs', transient.maxMs);
-  requireMs('transient.maxRetryAfterMs', transient.maxRetryAfterMs);
+    throw new TypeError(`${caller}: \`transient.retries\` must be a whole number, 0 or more`);
   const { minMs, maxMs } = transient;
-  if (minMs !== undefined && maxMs !== undefined && minMs > maxMs) throw new TypeError('run: `transient.minMs` is above `transient.maxMs`');
+  requireMs(caller, 'transient.minMs', minMs);
+  requireMs(caller, 'transient.maxMs', maxMs);
+  requireMs(caller, 'transient.maxRetryAfterMs', transient.maxRetryAfterMs);
+  if (minMs !== undefined && maxMs !== undefined && minMs > maxMs)
+    throw new TypeError(`${caller}: \`transient.minMs\` is above \`transient.maxMs\``);
 }
 
-function requireOneOf(name: string, value: unknown, allowed: readonly string[]): void {
+function requireOneOf(caller: string, name: string, value: unknown, allowed: readonly string[]): void {
   if (value !== undefined && !allowed.includes(value as string))
-    throw new TypeError(`run: \`${name}\` must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
+    throw new TypeError(`${caller}: \`${name}\` must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
 }
 
-function requireBoolean(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean') throw new TypeError(`run: \`${name}\` must be a boolean`);
+function requireBoolean(caller: string, name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw new TypeError(`${caller}: \`${name}\` must be a boolean`);
 }
 
-function requireMs(name: string, value: unknown): void {
+function requireMs(caller: string, name: string, value: unknown): void {
   if (value !== undefined && (typeof value !== 'number' || !Number.isFinite(value) || value < 0)) {
-    throw new TypeError(`run: \`${name}\` must be a finite number of milliseconds, 0 or more`);
+    throw new TypeError(`${caller}: \`${name}\` must be a finite number of milliseconds, 0 or more`);
   }
 }

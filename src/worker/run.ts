@@ -1,3 +1,4 @@
+import { onAbort } from '../abort.js';
 import { startTimer } from '../clock.js';
 import { LatchkeyError } from '../errors.js';
 import type { WorkScope } from '../ledger/scope-key.js';
@@ -237,15 +238,14 @@ function interruptClosed(flight: Flight): void {
 
 /** Lets the caller's signal and time limit break a flight off, for as long as it is on its way. */
 function arm(flight: Flight, signal: AbortSignal | undefined, timeoutMs: number | undefined): void {
-  const onAbort = (): void => flight.interrupt({ by: 'signal', reason: signal?.reason });
+  const unlisten = signal && onAbort(signal, () => flight.interrupt({ by: 'signal', reason: signal.reason }));
   const onTimeout = (): void => {
     const reason = new LatchkeyError('TIMEOUT', `the run took longer than ${timeoutMs} ms`, { scope: flight.scope.parts });
     flight.interrupt({ by: 'timeout', reason });
   };
-  signal?.addEventListener('abort', onAbort, { once: true });
   const timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, onTimeout);
   flight.disarm = () => {
-    signal?.removeEventListener('abort', onAbort);
+    unlisten?.();
     timer?.cancel();
   };
 }

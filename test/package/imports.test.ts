@@ -8,7 +8,7 @@ const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 /** Each layer may import from those before it, and from itself. */
 const LAYERS = ['credential', 'policy', 'ledger', 'report', 'worker', 'latchkey', 'signals', 'browser', 'adapters'] as const;
 /** Files beside the folders that the layers build on; what they import of the layers is types only, or listed here. */
-const FOUNDATION = new Set(['clock.ts', 'errors.ts', 'events.ts', 'origin.ts', 'promise-like.ts', 'stats.ts']);
+const FOUNDATION = new Set(['abort.ts', 'clock.ts', 'errors.ts', 'events.ts', 'origin.ts', 'promise-like.ts', 'stats.ts']);
 
 interface Import {
   readonly from: string;

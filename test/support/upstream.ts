@@ -23,6 +23,7 @@ export async function scriptedUpstream(
     path: string;
     headers: IncomingMessage['headers'];
     body: string;
+    raw: Buffer;
     count: number;
   }) => Answer | undefined,
 ): Promise<Upstream> {
@@ -33,14 +34,10 @@ export async function scriptedUpstream(
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const entry = {
-        method: request.method ?? '',
-        path: request.url ?? '',
-        headers: request.headers,
-        body: Buffer.concat(chunks).toString(),
-      };
+      const raw = Buffer.concat(chunks);
+      const entry = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body: raw.toString() };
       requests.push(entry);
-      const answer = script({ ...entry, count: requests.length });
+      const answer = script({ ...entry, raw, count: requests.length });
       if (answer === undefined) {
         unexpected.push(`${entry.method} ${entry.path}`);
         response.writeHead(599).end();
