@@ -1,3 +1,4 @@
+import { onAbort } from '../abort.js';
 import { startTimer } from '../clock.js';
 
 /** How long a call may take, and what its caller does when it takes longer. */
@@ -18,7 +19,7 @@ export function callWithin<T>(call: (signal: AbortSignal) => T | PromiseLike<T>,
       if (over) return;
       over = true;
       timer.cancel();
-      signal?.removeEventListener('abort', onAbort);
+      unlisten?.();
       tell();
     };
     const giveUp = (reason: unknown): void =>
@@ -26,10 +27,9 @@ export function callWithin<T>(call: (signal: AbortSignal) => T | PromiseLike<T>,
         reject(reason);
         controller.abort(reason);
       });
-    const onAbort = (): void => giveUp(signal?.reason);
     const timer = startTimer(timeoutMs, () => giveUp(new Error(`no answer within ${timeoutMs} ms`)));
-    if (signal?.aborted) return onAbort();
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const unlisten = signal && onAbort(signal, () => giveUp(signal.reason));
+    if (signal?.aborted) return giveUp(signal.reason);
     // A call that throws at once is one that rejects.
     new Promise<T>((answer) => answer(call(controller.signal)))
       .then(
@@ -45,9 +45,8 @@ export function callWithin<T>(call: (signal: AbortSignal) => T | PromiseLike<T>,
 export function heeding<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    const unlisten = onAbort(signal, () => reject(signal.reason));
+    if (signal.aborted) reject(signal.reason);
+    promise.then(resolve, reject).finally(unlisten);
   });
 }
