@@ -1,0 +1,165 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createLatchkey, type IdleLoop, isLatchkeyError, type Latchkey } from 'latchkey';
+import { createUnauthorizedMonitor } from 'latchkey/proxy';
+import { requiresAuth, requireVerifier, sendAnswer } from 'latchkey/signals';
+import { createDistiller, type Distiller } from './distiller.js';
+import { printEvents } from './event-lines.js';
+import { createLogin } from './login.js';
+import { createOperator } from './operator.js';
+import { createPages } from './pages.js';
+import { createProxy } from './proxy.js';
+import { seenSessions, sessionOf } from './seen-sessions.js';
+import { createUsers, type Users } from './users.js';
+import { createWarmer } from './warmer.js';
+
+export interface GatewayOptions {
+  /** Base URL by provider: what comes in under `/NAME/` goes out there. */
+  readonly upstreams: Readonly<Record<string, string>>;
+  /** Operators: password by name. May be left out on a loopback address only, and then there is no login. */
+  readonly users?: Readonly<Record<string, string>> | undefined;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: any that is free. */
+  readonly port?: number;
+  /** Whether browsers reach the gateway over https, through a proxy that ends it. Default false. */
+  readonly https?: boolean;
+  /** How long an operator's session lives before it is refreshed, and how long it can be. Default 15 minutes and 8 hours. */
+  readonly sessionMs?: number;
+  readonly refreshMs?: number;
+  /** How often idle sessions are warmed, and how long after their last request that begins and ends. Default 30 s, 30 s and an hour. */
+  readonly warmEveryMs?: number;
+  readonly idleMs?: number;
+  readonly giveUpMs?: number;
+  /** How long distillation waits for fresh auth. Default 5 minutes. */
+  readonly parkMs?: number;
+  /** Where the package's built modules are. Default: in the installed package. */
+  readonly packageFolder?: string | undefined;
+  /** Gets a line an event. Default: nobody does. */
+  readonly print?: (line: string) => void;
+}
+
+export interface Gateway {
+  readonly url: string;
+  readonly latchkey: Latchkey;
+  readonly warmer: IdleLoop;
+  readonly distiller: Distiller;
+  readonly users: Users;
+  close(): Promise<void>;
+}
+
+/** @throws {TypeError} if the gateway could be reached from elsewhere and has no users. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { upstreams, host = '127.0.0.1', port = 0, https = false, print = () => {} } = options;
+  const passwords = options.users ?? {};
+  const users = createUsers(passwords, { sessionMs: options.sessionMs ?? 15 * 60_000, refreshMs: options.refreshMs ?? 8 * 60 * 60_000 });
+  const mustLogIn = requiresAuth(host) || Object.keys(passwords).length > 0;
+  requireVerifier(host, Object.keys(passwords).length > 0 ? users.verify : undefined);
+
+  // Clients are strangers to each other: no session's work is done with another one's credential.
+  const latchkey = createLatchkey({ fallback: 'none' });
+  const stopPrinting = printEvents(latchkey, print);
+  const sessions = seenSessions(latchkey);
+  const onError = (error: unknown): void => print(`background work failed: ${isLatchkeyError(error) ? error.code : nameOf(error)}`);
+  const warmer = createWarmer(latchkey, {
+    upstreams,
+    sessions,
+    everyMs: options.warmEveryMs ?? 30_000,
+    idleMs: options.idleMs ?? 30_000,
+    giveUpMs: options.giveUpMs ?? 60 * 60_000,
+    onError,
+  });
+  const distiller = createDistiller(latchkey, { upstreams, parkMs: options.parkMs ?? 5 * 60_000, onError });
+
+  const monitor = createUnauthorizedMonitor(latchkey, {
+    scope: (request: IncomingMessage) => scopeOf(request),
+    // Anybody may name a session: what they bring for it counts once the upstream has taken it.
+    provisional: true,
+    onWorkload: ({ scope, state, message }) => print(`workload  ${scope.provider} ${state}: ${message}`),
+  });
+  const proxy = createProxy({
+    monitor,
+    onAnswer(request, status) {
+      const scope = scopeOf(request);
+      if (scope === undefined || status < 200 || status >= 300) return;
+      sessions.saw(scope);
+      // A real gateway would distil the conversation itself.
+      if (request.method === 'POST') distiller.add(scope, 'The client has had an answer.');
+    },
+  });
+
+  const pages = createPages(options.packageFolder);
+  const login = createLogin({ users, pages, https });
+  const operator = createOperator(latchkey, { upstreams, sessions, pages, print });
+
+  /** Where a path under an upstream's name leads. */
+  function targetOf({ pathname, search }: URL): URL | undefined {
+    const provider = pathname.split('/')[1] ?? '';
+    if (!Object.hasOwn(upstreams, provider)) return undefined;
+    const target = new URL(upstreams[provider] as string);
+    target.pathname = target.pathname.replace(/\/$/, '') + pathname.slice(provider.length + 1);
+    target.search = search;
+    return target;
+  }
+
+  function scopeOf({ url, headers }: Pick<IncomingMessage, 'url' | 'headers'>) {
+    const session = sessionOf(headers);
+    return session === undefined ? undefined : { session, provider: urlOf(url).pathname.split('/')[1] as string };
+  }
+
+  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = urlOf(request.url);
+    const target = targetOf(url);
+    if (target !== undefined) return proxy.forward(request, response, target);
+    if (request.method === 'GET' && pages.servePublic(url.pathname, response)) return;
+    if (!mustLogIn) return operator.handle(request, response, url, undefined);
+    if (await login.handle(request, response, url)) return;
+    const entry = await login.authenticate(request);
+    if (!entry.ok) return sendAnswer(response, entry.answer);
+    if (entry.setCookies.length > 0) response.setHeader('set-cookie', [...entry.setCookies]);
+    await operator.handle(request, response, url, entry.session);
+  }
+
+  const server = createServer((request, response) => {
+    route(request, response).catch((error: unknown) => {
+      print(`a request failed: ${nameOf(error)}`);
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500).end();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, host, resolve);
+  });
+  warmer.start();
+
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
+    latchkey,
+    warmer,
+    distiller,
+    users,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await Promise.all([warmer.stop({ timeoutMs: 1_000 }), distiller.close()]);
+      await monitor.close();
+      await latchkey.close({ timeoutMs: 1_000 });
+      // Last, so that the process lives while the rest ends.
+      server.closeAllConnections();
+      await closed;
+      proxy.close();
+      sessions.close();
+      stopPrinting();
+    },
+  };
+}
+
+/** A request's target; whatever host it names (RFC 9112, section 3.2), where it goes is the gateway's to say. */
+function urlOf(target = '/'): URL {
+  const url = target.startsWith('/') ? `http://gateway${target}` : target;
+  return URL.canParse(url) ? new URL(url) : new URL('http://gateway/');
+}
+
+/** An error's message may quote what a client sent; its name does not. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
+}
