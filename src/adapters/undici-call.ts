@@ -4,11 +4,6 @@ import { Answer, type Holder } from './undici-answer.js';
 import type { Relay } from './undici-relay.js';
 import type { DispatchController, DispatchHandler } from './undici-types.js';
 
-/** Answers whose body may say more about the credential than their status, and how much of it is looked at. */
-const PEEKED = new Set([400, 401, 403]);
-const MOST_PEEKED_BYTES = 16 * 1024;
-const LONGEST_PEEK_MS = 1_000;
-
 /**
  * `sent`: no answer yet. `reading`: the beginning of a failed answer's body. `held`: until `run` has decided what becomes of it. Then
  * `passing` it on, or `draining` it. `over`: there was no answer, or nobody is to have it.
@@ -98,7 +93,7 @@ export class Call implements DispatchHandler, Holder {
       if (this.#relay.paused) controller.pause();
     } else if (PEEKED.has(statusCode)) {
       this.#stage = 'reading';
-      this.#peekTimer = startTimer(LONGEST_PEEK_MS, () => this.#hold());
+      this.#peekTimer = startTimer(LONGEST_MS, () => this.#hold());
     } else {
       this.#hold();
     }

@@ -1,9 +1,8 @@
 import type { Latchkey } from '../api.js';
 import { CREDENTIAL_HEADERS } from '../credential/headers.js';
 import type { Lease } from '../ledger/lease.js';
-import type { Scope } from '../ledger/scope-key.js';
 import type { RunContext } from '../worker/context.js';
-import { type OutgoingOptions, readOutgoing } from './outgoing.js';
+import { type OutgoingOptions, type OutgoingRequest, readOutgoing } from './outgoing.js';
 import type { Answer } from './undici-answer.js';
 import { RequestBody } from './undici-body.js';
 import { Call } from './undici-call.js';
@@ -11,24 +10,15 @@ import { RequestHeaders } from './undici-headers.js';
 import { Relay } from './undici-relay.js';
 import type { Dispatch, DispatchHandler, DispatchOptions } from './undici-types.js';
 
-/** A request that is about to be dispatched, as a scope rule is asked about it. */
-export interface DispatchedRequest {
-  /** Such as `https://api.example.com`. */
-  readonly origin: string;
-  /** With the query, unless that was given by itself. */
-  readonly path: string;
-  readonly method: string;
-}
-
-export interface AuthInterceptorOptions extends Omit<OutgoingOptions, 'scope' | 'origins'> {
-  /** Whose work a request is; a rule may say undefined, and then it goes out as it is. */
-  readonly scope: Scope | ((request: DispatchedRequest) => Scope | undefined);
+export interface AuthInterceptorOptions extends Omit<OutgoingOptions, 'origins'> {
   /**
    * The only origins that get a credential, such as `https://api.example.com`; requests elsewhere go out as they are. Required, since an interceptor cannot
    * tell a request from where a redirect has sent it.
    */
   readonly origins: readonly string[];
 }
+
+export type { OutgoingRequest } from './outgoing.js';
 
 /** For `compose` of an undici dispatcher. */
 export type AuthInterceptor = <D extends (options: never, handler: never) => boolean>(dispatch: D) => D;
@@ -48,26 +38,19 @@ const CALLER = 'createAuthInterceptor';
  */
 export function createAuthInterceptor(latchkey: Latchkey, options: AuthInterceptorOptions): AuthInterceptor {
   if (typeof latchkey?.run !== 'function') throw new TypeError(`${CALLER}: \`latchkey\` must be what createLatchkey gives`);
-  if (typeof options !== 'object' || options === null) throw new TypeError(`${CALLER}: \`options\` must be an object`);
-  const { scope } = options;
-  const { origins, runOptions, requireSafe } = readOutgoing(CALLER, { ...options, scope: typeof scope === 'function' ? {} : scope });
+  const { origins, runOptions, requireSafe, scopeOf } = readOutgoing(CALLER, options);
   if (origins === undefined || origins.size === 0) throw new TypeError(`${CALLER}: \`origins\` must hold at least one origin`);
   for (const origin of origins) requireSafe(new URL(origin));
 
-  const scopeOf = (request: DispatchOptions, headers: RequestHeaders): Scope | undefined => {
-    if (CREDENTIAL_HEADERS.some((name) => headers.has(name))) return undefined;
-    const { path, method } = request as DispatchedRequest;
-    return typeof scope === 'function' ? scope({ origin: originOf(request) as string, path, method }) : scope;
-  };
-
   const intercept = (dispatch: Dispatch, request: DispatchOptions, handler: DispatchHandler): boolean => {
     const body = new RequestBody(request.body);
-    // A tunnel is the proxy's matter; what goes through it is a request of its own.
-    const elsewhere = request.method === 'CONNECT' || !origins.has(originOf(request) ?? '');
-    const headers = new RequestHeaders(elsewhere && body.plain ? undefined : request.headers);
-    const work = elsewhere ? undefined : scopeOf(request, headers);
+    const outgoing = outgoingOf(request);
+    const elsewhere = outgoing === undefined || !origins.has(outgoing.url.origin);
+    if (elsewhere && body.plain) return dispatch(request, handler);
+    const headers = new RequestHeaders(request.headers);
+    const bringsOwn = CREDENTIAL_HEADERS.some((name) => headers.has(name));
+    const work = elsewhere || bringsOwn ? undefined : scopeOf(outgoing);
     if (work === undefined) {
-      if (elsewhere && body.plain) return dispatch(request, handler);
       return dispatch(ready(request, headers, body, {}), handler);
     }
 
@@ -120,14 +103,14 @@ export function createAuthInterceptor(latchkey: Latchkey, options: AuthIntercept
     }) as unknown as AuthInterceptor;
 }
 
-/** Where a request goes; undefined if that is not to be seen. */
-function originOf({ origin, path }: DispatchOptions): string | undefined {
-  const given = String(origin ?? '');
+/** What a scope rule is asked about; undefined for a tunnel, which is a proxy's matter, and where the target is not to be seen. */
+function outgoingOf({ origin, path, method }: DispatchOptions): OutgoingRequest | undefined {
+  const base = String(origin ?? '');
+  if (method === 'CONNECT' || typeof path !== 'string' || !URL.canParse(base)) return undefined;
   // A path may be a whole URL, for a proxy: then that is where it goes.
-  const target = typeof path === 'string' && /^https?:/i.test(path) ? path : given;
-  if (!URL.canParse(given) || !URL.canParse(target)) return undefined;
-  const url = new URL(given);
-  return new URL(target).origin === url.origin ? url.origin : undefined;
+  const target = path.startsWith('/') ? new URL(base).origin + path : path;
+  if (!URL.canParse(target) || new URL(target).origin !== new URL(base).origin) return undefined;
+  return { url: new URL(target), method: String(method ?? 'GET').toUpperCase() };
 }
 
 function ready(

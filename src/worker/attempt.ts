@@ -8,10 +8,7 @@ import type { Acquired } from './acquire.js';
 import { AttemptContext } from './context.js';
 import { Interrupted } from './flight.js';
 import type { Ended, Given, Job, Rejected, Sent, Workshop } from './job.js';
-import { drain, peekBody } from './response.js';
-
-/** Answers whose body may say more about the credential than their status. */
-const PEEKED = new Set([400, 401, 403]);
+import { drain, PEEKED, peekBody } from './response.js';
 
 interface Judged<T> {
   readonly learnt: Classification['kind'] | undefined;

@@ -1,9 +1,12 @@
 import { startTimer } from '../clock.js';
 
+/** Answers whose body may say more about the credential than their status. */
+export const PEEKED = new Set([400, 401, 403]);
 /** How much of a failed answer's body is looked at, and of one that is given up is read. */
-const MOST_PEEKED_BYTES = 16 * 1024;
+export const MOST_PEEKED_BYTES = 16 * 1024;
 const MOST_DRAINED_BYTES = 64 * 1024;
-const LONGEST_MS = 1_000;
+/** How long either may take, in milliseconds. */
+export const LONGEST_MS = 1_000;
 
 interface WithBody {
   readonly body?: unknown;

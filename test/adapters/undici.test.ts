@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { Agent, Client, type Dispatcher, interceptors, Pool, request } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type AuthInterceptorOptions, createAuthInterceptor, type DispatchedRequest } from '../../src/adapters/undici.js';
+import type { OutgoingRequest } from '../../src/adapters/outgoing.js';
+import { type AuthInterceptorOptions, createAuthInterceptor } from '../../src/adapters/undici.js';
 import { apiKey, bearer, createLatchkey, type Latchkey, type Scope } from '../../src/index.js';
 import { type Answer, scriptedUpstream, type Upstream } from '../support/upstream.js';
 
@@ -129,13 +130,13 @@ describe('createAuthInterceptor', () => {
     });
 
     it('a request for whose scope the rule says undefined', async () => {
-      const asked: DispatchedRequest[] = [];
-      const scope = (one: DispatchedRequest): Scope | undefined => {
+      const asked: OutgoingRequest[] = [];
+      const scope = (one: OutgoingRequest): Scope | undefined => {
         asked.push(one);
         return undefined;
       };
       await untouched({ method: 'DELETE' }, composed({ scope }));
-      expect(asked).toEqual([{ origin: upstream.url, path: '/', method: 'DELETE' }]);
+      expect(asked).toEqual([{ url: new URL(upstream.url), method: 'DELETE' }]);
       expect(sentAuthorization()).toEqual([undefined]);
     });
 
@@ -157,7 +158,7 @@ describe('createAuthInterceptor', () => {
   it('takes the scope from a rule, and an origin in any spelling', async () => {
     latchkey.capture('one', bearer('first'));
     latchkey.capture('two', bearer('second'));
-    const dispatcher = composed({ scope: ({ path }) => path.slice(1), origins: [`${upstream.url.replace('http:', 'HTTP:')}/`] });
+    const dispatcher = composed({ scope: ({ url }) => url.pathname.slice(1), origins: [`${upstream.url.replace('http:', 'HTTP:')}/`] });
     await request(new URL(`${upstream.url}/one`), { dispatcher });
     await request(`${upstream.url}/two`, { dispatcher });
     expect(sentAuthorization()).toEqual(['Bearer first', 'Bearer second']);
@@ -166,9 +167,9 @@ describe('createAuthInterceptor', () => {
   it('a rule that throws fails the one request, and a scope that is none too', async () => {
     latchkey.capture('s', bearer('token'));
     const failing = composed({
-      scope: ({ path }) => {
-        if (path === '/bad') throw new RangeError('no such tenant');
-        return path === '/none' ? (7 as unknown as Scope) : 's';
+      scope: ({ url }) => {
+        if (url.pathname === '/bad') throw new RangeError('no such tenant');
+        return url.pathname === '/none' ? (7 as unknown as Scope) : 's';
       },
     });
     await expect(request(`${upstream.url}/bad`, { dispatcher: failing })).rejects.toThrow(RangeError);
