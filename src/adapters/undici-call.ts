@@ -1,5 +1,6 @@
 import { startTimer } from '../clock.js';
 import type { RunContext } from '../worker/context.js';
+import { LONGEST_MS, MOST_PEEKED_BYTES, PEEKED } from '../worker/response.js';
 import { Answer, type Holder } from './undici-answer.js';
 import type { Relay } from './undici-relay.js';
 import type { DispatchController, DispatchHandler } from './undici-types.js';
