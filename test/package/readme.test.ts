@@ -1,49 +1,40 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ROOT, TSC } from '../support/built-package.js';
+import { type Asked, BLOCKS, README, readmeProject, runBlock } from '../support/readme-project.js';
 
-const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code ?? '');
+/** What a block says that it prints: the comment behind a `console.log`, up to a colon. */
+const promised = (code: string): string[] => [...code.matchAll(/console\.log\(.*\); \/\/ ([^:\n]+)/g)].map(([, value]) => value ?? '');
 
-/** What the examples take from the gateway around them. */
-const GATEWAY = `
-  import type { IncomingMessage } from 'node:http';
-  import type { Credential } from 'latchkey';
-  declare global {
-    const upstreamUrl: string;
-    function tenantOf(request: IncomingMessage): string;
-    function sessionOf(request: IncomingMessage): string;
-    function forward(request: IncomingMessage, credential: Credential): Promise<Response>;
-    function stream(session: string, credential: Credential): Promise<number>;
-    const warmer: import('latchkey').IdleLoop;
-    const server: import('node:http').Server;
-    function idleSessions(): Iterable<{ id: string }>;
-    function preparePrompt(item: { id: string }, signal: AbortSignal): Promise<string>;
-    function warm(headers: Record<string, string>, prompt: string): Promise<Response>;
-  }`;
+const indexOf = (entry: string): number => BLOCKS.findIndex((code) => code.includes(`from '${entry}'`));
+
+interface Answered {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+}
 
 describe('README', () => {
   let folder: string;
 
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'latchkey-readme-'));
-    mkdirSync(join(folder, 'node_modules'));
-    for (const name of ['@types', '@sentry', 'vitest', 'undici-types', 'tsx', 'lru-cache', 'p-retry', 'is-network-error']) {
-      symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
-    }
-    mkdirSync(join(folder, 'node_modules/latchkey'));
-    writeFileSync(join(folder, 'node_modules/latchkey/package.json'), readFileSync(join(ROOT, 'package.json')));
-    execFileSync(process.execPath, [TSC, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'node_modules/latchkey/dist')]);
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-    writeFileSync(join(folder, 'gateway.d.ts'), GATEWAY);
-    for (const [index, code] of blocks.entries()) writeFileSync(join(folder, `block-${index}.ts`), code);
+    folder = readmeProject();
   });
 
+  /** Answers of the server that a block exports, and whatever else was printed. */
+  function driven(index: number, requests: readonly Asked[]): { answers: Answered[]; printed: string[] } {
+    const lines = runBlock(folder, index, requests);
+    const mark = 'answer ';
+    return {
+      answers: lines.filter((line) => line.startsWith(mark)).map((line) => JSON.parse(line.slice(mark.length)) as Answered),
+      printed: lines.filter((line) => !line.startsWith(mark)),
+    };
+  }
+
   it('has examples that compile', () => {
-    expect(blocks.length).toBeGreaterThan(5);
+    expect(BLOCKS.length).toBeGreaterThan(5);
     const options = {
       module: 'nodenext',
       target: 'es2023',
@@ -63,24 +54,64 @@ describe('README', () => {
   });
 
   it('has a first example of at most 20 lines, which does what its comments say', () => {
-    const [first = ''] = blocks;
+    const [first = ''] = BLOCKS;
     expect(first.trim().split('\n').length).toBeLessThanOrEqual(20);
-    const said = [...first.matchAll(/console\.log\(.*\); \/\/ ([^:\n]+)/g)].map(([, value]) => value);
-    const printed = execFileSync(process.execPath, [join(ROOT, 'node_modules/tsx/dist/cli.mjs'), join(folder, 'block-0.ts')], {
-      encoding: 'utf8',
-    });
-    expect(printed.trim().split('\n')).toEqual(said);
-    expect(said).toEqual(['undefined', 'undefined', 'false', '204']);
+    expect(promised(first)).toEqual(['undefined', 'undefined', 'false', '204']);
+    expect(runBlock(folder, 0)).toEqual(promised(first));
+  });
+
+  // One is for a test runner, and one for a browser, where another suite runs it.
+  const runnable = [...BLOCKS.keys()].filter((index) => !/from '(vitest|latchkey\/browser)'/.test(BLOCKS[index] ?? ''));
+
+  it.each(runnable)('has examples that run and do what their comments say: %i', (index) => {
+    expect(runBlock(folder, index)).toEqual(promised(BLOCKS[index] ?? ''));
+  });
+
+  it('request path: 2xx, 401 and 400 as the client presents something good, nothing, or what cannot be read', () => {
+    const index = BLOCKS.findIndex((code) => code.includes('credentialProblem(request.headers)'));
+    const requests = [{ authorization: 'Bearer fresh-token' }, {}, { authorization: 'Basic YTpi' }].map((headers) => ({
+      path: '/',
+      headers,
+    }));
+    expect(driven(index, requests).answers.map(({ status }) => status)).toEqual([200, 401, 400]);
+  });
+
+  it('proxy: the 401 passes unchanged, is heard and written once, and fresh auth writes again', () => {
+    const bearer = (token: string): Asked => ({ path: '/v1/models?a=b', headers: { authorization: `Bearer ${token}` } });
+    const { answers, printed } = driven(indexOf('latchkey/proxy'), [bearer('stale-token'), bearer('stale-token'), bearer('fresh-token')]);
+    expect(answers.map(({ status, body }) => [status, body])).toEqual([
+      [401, '{"error":"expired"}'],
+      [401, '{"error":"expired"}'],
+      [200, '{"text":"done"}'],
+    ]);
+    expect(answers[0]?.headers['www-authenticate']).toBe('Bearer realm="upstream"');
+    expect(printed).toEqual(['status unauthenticated', 'status running']);
+  });
+
+  it('signals: who has no session is sent to the login, and an upstream’s 401 is marked', () => {
+    const cookie = '__Secure-session=some-session-id';
+    const requests = [{ path: '/api/models' }, { path: '/models?page=2' }, { path: '/api/models', headers: { cookie } }];
+    const [api, page, upstream] = driven(indexOf('latchkey/signals'), requests).answers;
+    expect(JSON.parse(api?.body ?? '')).toMatchObject({ error: 'unauthenticated', login_url: '/gw/login' });
+    expect([page?.status, page?.headers['location']]).toEqual([302, '/gw/login?next=%2Fgw%2Fmodels%3Fpage%3D2']);
+    expect([upstream?.status, upstream?.headers['x-upstream-auth-failed'], upstream?.headers['www-authenticate']]).toEqual([
+      401,
+      '1',
+      undefined,
+    ]);
   });
 
   it('names every event, error code and option that there is', () => {
     const read = (file: string): string => readFileSync(join(ROOT, 'src', file), 'utf8');
+    const optionsOf = (file: string): (string | undefined)[] =>
+      [...read(file).matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name);
     const events = [...read('events.ts').matchAll(/^ {2}(\w+): (?:About|\{)/gm)].map(([, name]) => name);
     const codes = [...read('errors.ts').matchAll(/^ {2}\| '([A-Z_]+)'/gm)].map(([, code]) => code);
-    const options = [...read('options.ts').matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name);
-    const runOptions = [...read('worker/run-options.ts').matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name);
-    for (const names of [events, codes, options, runOptions]) expect(names.length).toBeGreaterThan(6);
-    const missing = [...events, ...codes, ...options, ...runOptions].filter((name) => !readme.includes(`\`${name}\``));
+    const core = [events, codes, optionsOf('options.ts'), optionsOf('worker/run-options.ts')];
+    for (const names of core) expect(names.length).toBeGreaterThan(6);
+    const edges = [optionsOf('adapters/outgoing.ts'), optionsOf('adapters/fetch.ts')];
+    for (const names of edges) expect(names.length).toBeGreaterThan(1);
+    const missing = [...core, ...edges].flat().filter((name) => name !== 'body' && !README.includes(`\`${name}\``));
     expect(missing).toEqual([]);
   });
 });
