@@ -6,7 +6,7 @@ export type AuthFetchBody = Body | null | (() => Body | null | undefined | Promi
 /** Whether a body can be sent a second time. A stream cannot: it would have to be kept in memory whole. */
 export function isReplayable(body: AuthFetchBody | undefined): boolean {
   if (body === undefined || body === null || typeof body === 'string' || typeof body === 'function') return true;
-  if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer || body instanceof SharedArrayBuffer) return true;
+  if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return true;
   return body instanceof Blob || body instanceof FormData || body instanceof URLSearchParams;
 }
 

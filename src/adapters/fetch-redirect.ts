@@ -53,7 +53,6 @@ function redirectUrl(location: string, from: URL): URL {
   if (!URL.canParse(location, from.href)) throw new TypeError('fetch: redirected to an invalid URL');
   const url = new URL(location, from.href);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError(`fetch: redirected to ${url.protocol}`);
-  if (url.hash === '') url.hash = from.hash;
   return url;
 }
 

@@ -7,7 +7,7 @@ import { type Answer, scriptedUpstream, type Upstream } from '../support/upstrea
 function answer({ path, headers }: { path: string; headers: Record<string, unknown> }): Answer {
   const [, status, location] = /^\/to\/(\d+)\/(.*)$/.exec(path) ?? [];
   if (status !== undefined && location !== undefined)
-    return { status: Number(status), headers: { location: decodeURIComponent(location) }, body: 'moved' };
+    return { status: Number(status), headers: { location: decodeURIComponent(location) }, body: 'moved'.padEnd(40_000) };
   const fresh = headers['authorization'] === 'Bearer fresh' || headers['x-api-key'] === 'fresh';
   return path.startsWith('/ok') && fresh ? { status: 200, body: 'done' } : { status: 401, body: 'no' };
 }
@@ -120,6 +120,15 @@ describe('redirects of createAuthFetch', () => {
     await expect(createAuthFetch(latchkey, { scope: 's' })(to(302, location))).rejects.toThrow(message);
   });
 
+  it('reads the redirect’s body away, so that its socket serves the next hop', async () => {
+    latchkey.capture('s', bearer('fresh'));
+    const authFetch = createAuthFetch(latchkey, { scope: 's' });
+    for (let round = 0; round < 20; round++) await (await authFetch(to(302, '/ok'))).text();
+    expect(home.requests).toHaveLength(40);
+    // The next call may begin a moment before the last socket is free.
+    expect(home.connections).toBeLessThanOrEqual(2);
+  });
+
   it('ends after twenty', async () => {
     latchkey.capture('s', bearer('fresh'));
     const loop = await scriptedUpstream(() => ({ status: 302, headers: { location: '/again' } }));
@@ -132,7 +141,7 @@ describe('redirects of createAuthFetch', () => {
     latchkey.capture('s', bearer('fresh'));
     const authFetch = createAuthFetch(latchkey, { scope: 's' });
     const manual = await authFetch(to(302, '/ok'), { redirect: 'manual' });
-    expect([manual.status, manual.headers.get('location'), await manual.text()]).toEqual([302, '/ok', 'moved']);
+    expect([manual.status, manual.headers.get('location'), (await manual.text()).trim()]).toEqual([302, '/ok', 'moved']);
     await expect(authFetch(to(302, '/ok'), { redirect: 'error' })).rejects.toThrow(TypeError);
     expect(home.requests.map(({ path }) => path.startsWith('/to/'))).toEqual([true, true]);
   });

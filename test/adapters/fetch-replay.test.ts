@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AuthFetchBody, createAuthFetch } from '../../src/adapters/fetch.js';
@@ -102,6 +103,14 @@ describe('bodies of createAuthFetch', () => {
       ['DELETE', 'kept', 'Bearer stale-2'],
       ['DELETE', 'kept', 'Bearer fresh'],
     ]);
+  });
+
+  it('a Request’s own settings stand', async () => {
+    latchkey.capture('s', bearer('fresh'));
+    const authFetch = createAuthFetch(latchkey, { scope: 's' });
+    const integrity = (text: string): string => `sha256-${createHash('sha256').update(text).digest('base64')}`;
+    await expect(authFetch(new Request(upstream.url, { integrity: integrity('something else') }))).rejects.toThrow(TypeError);
+    expect(await (await authFetch(new Request(upstream.url, { integrity: integrity('done') }))).text()).toBe('done');
   });
 
   it('thirty rejected calls and their replays go over the sockets that are there', async () => {
