@@ -149,7 +149,7 @@ describe('events: telling', () => {
     expect(order).toEqual(['captured', 'first hears rejected', 'second hears rejected', 'captured']);
   });
 
-  it('a run goes on in the order: rejected, incident, blocked; resumed, recovered, captured', async () => {
+  it('a run goes on in the order: rejected, incident, blocked; captured, resumed, recovered', async () => {
     const { latchkey, heard } = make();
     latchkey.capture('s', A);
     await latchkey.run('s', throwing({ 'token-a': 401 }).attempt).catch(() => {});

@@ -1,5 +1,6 @@
 import type { Credential } from '../credential/credential.js';
 import type { Verdict } from '../policy/verdict.js';
+import type { OnInstalled } from './change.js';
 import type { Ledger } from './ledger.js';
 import type { Pending } from './provisional.js';
 import type { WorkScope } from './scope-key.js';
@@ -30,8 +31,7 @@ export interface CaptureContext {
   readonly settler: Settler;
   /** A session has presented something. */
   readonly onPresented: () => void;
-  /** A slot points at another credential now. */
-  readonly onInstalled: (scope: WorkScope, credential: Credential, usable: boolean) => void;
+  readonly onInstalled: OnInstalled;
   readonly isClosed: () => boolean;
   readonly now: () => number;
 }
@@ -94,10 +94,9 @@ export class PresentedCapture implements Capture {
 
   #install(): Stage {
     const { ledger, onInstalled, onPresented } = this.#context;
-    const { identity, changed, usable } = ledger.present(this.#scope, this.#credential, this.#arrived);
+    const { identity, changed } = ledger.present(this.#scope, this.#credential, this.#arrived, onInstalled);
     this.#changed = changed;
     onPresented();
-    if (changed) onInstalled(this.#scope, this.#credential, usable);
     return { name: 'installed', identity };
   }
 

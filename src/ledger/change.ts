@@ -1,4 +1,8 @@
+import type { Credential } from '../credential/credential.js';
 import type { WorkScope } from './scope-key.js';
+
+/** A slot points at another credential now: told before what comes of it. */
+export type OnInstalled = (scope: WorkScope, credential: Credential, usable: boolean) => void;
 
 /** Why scopes may be able to work again, now or when a hold ends (`held`), or are gone (`evicted`), or have lost what they could borrow (`unlent`). */
 type ChangeCause = 'captured' | 'pinned' | 'proven' | 'forgiven' | 'held' | 'evicted' | 'unlent';

@@ -4,7 +4,7 @@ import { choose, isUsable, obstacle, type Source } from '../policy/choose.js';
 import { type Verdict, verdictOf } from '../policy/verdict.js';
 import { type Block, blockOf, type Candidate } from './block.js';
 import type { Call, Choice, Judgement } from './call.js';
-import { ANY, type Change } from './change.js';
+import { ANY, type Change, type OnInstalled } from './change.js';
 import { Pins } from './pins.js';
 import { type Pending, Provisional } from './provisional.js';
 import type { WorkScope } from './scope-key.js';
@@ -125,17 +125,19 @@ export class Ledger {
   }
 
   /** A client presented a credential with the request numbered `at`. `changed`: its slot points there only now. */
-  present(scope: WorkScope, credential: Credential, at: number): { identity: Identity; changed: boolean; usable: boolean } {
+  present(scope: WorkScope, credential: Credential, at: number, onInstalled: OnInstalled): { identity: Identity; changed: boolean } {
     const now = this.#options.clock.now();
     const identity = this.#identities.of(scope.provider, credential.fingerprint);
     const revived = this.#hint(identity, credential, at, now);
     const placed = this.#slots.present(scope, { identity, credential, at, now, sinceStart: now - this.#startedAt });
     const { tenant, provider, session } = scope;
+    const changed = session === undefined ? placed.global : placed.own;
+    // First, so that what resumes is told after what it resumes by.
+    if (changed) onInstalled(scope, credential, isUsable(identity, scope, now));
     if (revived) this.#changed('captured', identity);
     else if (placed.own || placed.global)
       this.#options.onChange({ cause: 'captured', tenant, provider, session: placed.global ? ANY : session });
-    const usable = isUsable(identity, scope, now);
-    return { identity, changed: scope.session === undefined ? placed.global : placed.own, usable };
+    return { identity, changed };
   }
 
   /** A mark that an eviction of the session will drop. */

@@ -21,7 +21,7 @@ function hinted() {
     onChange: ({ cause }) => void told.push(cause),
     onEvicted: () => {},
   });
-  const { identity } = ledger.present(SCOPE, bearer('token-a', { expiresAt: SOON }), ledger.sequence.next());
+  const { identity } = ledger.present(SCOPE, bearer('token-a', { expiresAt: SOON }), ledger.sequence.next(), () => {});
   told.length = 0;
   const lease = (): LeasedCall => {
     const choice = ledger.choose(SCOPE);
