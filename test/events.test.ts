@@ -154,7 +154,7 @@ describe('events: telling', () => {
     latchkey.capture('s', A);
     await latchkey.run('s', throwing({ 'token-a': 401 }).attempt).catch(() => {});
     latchkey.capture('s', B);
-    expect(heard.map(({ name }) => name)).toEqual(['captured', 'rejected', 'incident', 'blocked', 'resumed', 'recovered', 'captured']);
+    expect(heard.map(({ name }) => name)).toEqual(['captured', 'rejected', 'incident', 'blocked', 'captured', 'resumed', 'recovered']);
   });
 
   it('`on` returns how to stop, once for each time it was called', () => {

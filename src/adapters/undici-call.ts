@@ -1,6 +1,6 @@
 import { startTimer } from '../clock.js';
 import type { RunContext } from '../worker/context.js';
-import { LONGEST_MS, MOST_PEEKED_BYTES, PEEKED } from '../worker/response.js';
+import { isPeeked, LONGEST_MS, MOST_PEEKED_BYTES } from '../worker/response.js';
 import { Answer, type Holder } from './undici-answer.js';
 import type { Relay } from './undici-relay.js';
 import type { DispatchController, DispatchHandler } from './undici-types.js';
@@ -92,7 +92,7 @@ export class Call implements DispatchHandler, Holder {
       this.#resolve(new Answer(statusCode, headers));
       this.#relay.answer(statusCode, headers, statusMessage);
       if (this.#relay.paused) controller.pause();
-    } else if (PEEKED.has(statusCode)) {
+    } else if (isPeeked(statusCode)) {
       this.#stage = 'reading';
       this.#peekTimer = startTimer(LONGEST_MS, () => this.#hold());
     } else {

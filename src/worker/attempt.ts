@@ -8,7 +8,7 @@ import type { Acquired } from './acquire.js';
 import { AttemptContext } from './context.js';
 import { Interrupted } from './flight.js';
 import type { Ended, Given, Job, Rejected, Sent, Workshop } from './job.js';
-import { drain, PEEKED, peekBody } from './response.js';
+import { drain, isPeeked, peekBody } from './response.js';
 
 interface Judged<T> {
   readonly learnt: Classification['kind'] | undefined;
@@ -143,7 +143,7 @@ export class Sender {
 
   async #read<T>(given: Given<T>): Promise<Outcome> {
     const outcome = 'error' in given ? outcomeOfError(given.error) : outcomeOfResponse(given.response as object);
-    if (outcome.body !== undefined || outcome.status === undefined || !PEEKED.has(outcome.status)) return outcome;
+    if (outcome.body !== undefined || outcome.status === undefined || !isPeeked(outcome.status)) return outcome;
     return { ...outcome, body: await peekBody(given.response) };
   }
 }

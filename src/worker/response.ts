@@ -1,7 +1,6 @@
 import { startTimer } from '../clock.js';
 
-/** Answers whose body may say more about the credential than their status. */
-export const PEEKED = new Set([400, 401, 403]);
+const PEEKED = new Set([400, 401, 403]);
 /** How much of a failed answer's body is looked at, and of one that is given up is read. */
 export const MOST_PEEKED_BYTES = 16 * 1024;
 const MOST_DRAINED_BYTES = 64 * 1024;
@@ -23,6 +22,11 @@ interface NodeStream {
   on(event: string, listener: (chunk: { readonly length?: number }) => void): unknown;
   resume(): unknown;
   destroy(): unknown;
+}
+
+/** Whether an answer's body may say more about the credential than its status. */
+export function isPeeked(status: number): boolean {
+  return PEEKED.has(status);
 }
 
 /** The text of a `Response`'s body, from a clone, so that the caller's stays unread; undefined if it is gone or not a `Response`. */
