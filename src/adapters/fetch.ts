@@ -2,12 +2,12 @@ import type { Latchkey } from '../api.js';
 import { CREDENTIAL_HEADERS } from '../credential/headers.js';
 import type { Lease } from '../ledger/lease.js';
 import type { RunContext } from '../worker/context.js';
-import { type AuthFetchBody, isReplayable } from './fetch-body.js';
-import { bodyOf, followRedirects, type Sending } from './fetch-redirect.js';
+import { type AuthFetchBody, isReplayable } from './fetch/body.js';
+import { bodyOf, followRedirects, type Sending } from './fetch/redirect.js';
+import { SignalLinks } from './fetch/signal-links.js';
 import { type OutgoingOptions, readOutgoing } from './outgoing.js';
-import { SignalLinks } from './signal-links.js';
 
-export type { AuthFetchBody } from './fetch-body.js';
+export type { AuthFetchBody } from './fetch/body.js';
 export type { OutgoingRequest } from './outgoing.js';
 
 /** As for `fetch`; a body may also be a function that makes one, which is asked anew for each sending. */

@@ -1,4 +1,4 @@
-export { createUnauthorizedMonitor } from './proxy-monitor.js';
+export { createUnauthorizedMonitor } from './proxy/monitor.js';
 export type {
   Exchange,
   MonitorErrorOrigin,
@@ -7,6 +7,6 @@ export type {
   UnauthorizedMonitor,
   UnauthorizedMonitorOptions,
   UpstreamAnswer,
-} from './proxy-options.js';
-export { redirectTarget } from './proxy-redirect.js';
-export type { Workload, WorkloadState } from './proxy-workload.js';
+} from './proxy/options.js';
+export { redirectTarget } from './proxy/redirect.js';
+export type { Workload, WorkloadState } from './proxy/workload.js';

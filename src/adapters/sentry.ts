@@ -1,7 +1,7 @@
-export { beforeSendLog, type LatchkeyIntegrationOptions, latchkeyIntegration } from './sentry-integration.js';
-export { isReported } from './sentry-reported.js';
-export { type SentryReporterOptions, sentryReporter } from './sentry-reporter.js';
-export type { Redact } from './sentry-scrub.js';
+export { beforeSendLog, type LatchkeyIntegrationOptions, latchkeyIntegration } from './sentry/integration.js';
+export { isReported } from './sentry/reported.js';
+export { type SentryReporterOptions, sentryReporter } from './sentry/reporter.js';
+export type { Redact } from './sentry/scrub.js';
 export type {
   SentryEvent,
   SentryHint,
@@ -10,4 +10,4 @@ export type {
   SentryLog,
   SentryNamespace,
   SentryScope,
-} from './sentry-types.js';
+} from './sentry/types.js';

@@ -3,12 +3,12 @@ import { CREDENTIAL_HEADERS } from '../credential/headers.js';
 import type { Lease } from '../ledger/lease.js';
 import type { RunContext } from '../worker/context.js';
 import { type OutgoingOptions, type OutgoingRequest, readOutgoing } from './outgoing.js';
-import type { Answer } from './undici-answer.js';
-import { RequestBody } from './undici-body.js';
-import { Call } from './undici-call.js';
-import { RequestHeaders } from './undici-headers.js';
-import { Relay } from './undici-relay.js';
-import type { Dispatch, DispatchHandler, DispatchOptions } from './undici-types.js';
+import type { Answer } from './undici/answer.js';
+import { RequestBody } from './undici/body.js';
+import { Call } from './undici/call.js';
+import { RequestHeaders } from './undici/headers.js';
+import { Relay } from './undici/relay.js';
+import type { Dispatch, DispatchHandler, DispatchOptions } from './undici/types.js';
 
 export interface AuthInterceptorOptions extends Omit<OutgoingOptions, 'origins'> {
   /**

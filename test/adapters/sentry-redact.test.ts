@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isSecretHeader, isSecretName, redactText } from '../../src/adapters/sentry-redact.js';
-import { Scrubber } from '../../src/adapters/sentry-scrub.js';
+import { isSecretHeader, isSecretName, redactText } from '../../src/adapters/sentry/redact.js';
+import { Scrubber } from '../../src/adapters/sentry/scrub.js';
 
 const VALUE = 'Zx9-value.1234567890';
 const JWT = `eyJhbGciOiJIUzI1NiJ9.${'eyJzdWIiOiIxIn0'}.abc-_DEF`;

@@ -1,11 +1,11 @@
-import type { Latchkey } from '../api.js';
-import { Credential } from '../credential/credential.js';
-import { credentialFromHeaders } from '../credential/headers.js';
-import { redactedCopy } from '../credential/redact.js';
-import type { Lease } from '../ledger/lease.js';
-import type { Scope } from '../ledger/scope-key.js';
-import { isPromiseLike } from '../promise-like.js';
-import { type Judged, ProxiedExchange } from './proxy-exchange.js';
+import type { Latchkey } from '../../api.js';
+import { Credential } from '../../credential/credential.js';
+import { credentialFromHeaders } from '../../credential/headers.js';
+import { redactedCopy } from '../../credential/redact.js';
+import type { Lease } from '../../ledger/lease.js';
+import type { Scope } from '../../ledger/scope-key.js';
+import { isPromiseLike } from '../../promise-like.js';
+import { type Judged, ProxiedExchange } from './exchange.js';
 import {
   type MonitorErrorOrigin,
   type ProxiedRequest,
@@ -13,8 +13,8 @@ import {
   type UnauthorizedAnswer,
   type UnauthorizedMonitor,
   type UnauthorizedMonitorOptions,
-} from './proxy-options.js';
-import { Workloads } from './proxy-workloads.js';
+} from './options.js';
+import { Workloads } from './workloads.js';
 
 /**
  * Watches a transparent proxy for 401s of its upstream: feeds what comes of the clients' own requests to `latchkey`, and keeps a status of each workload. It changes

@@ -1,4 +1,4 @@
-import { isLatchkeyError } from '../errors.js';
+import { isLatchkeyError } from '../../errors.js';
 
 /** Errors are looked at up to so many in all; nobody nests deeper but by accident or on purpose. */
 const MOST_LOOKED_AT = 64;

@@ -1,7 +1,7 @@
-import type { ScopeParts } from '../errors.js';
-import type { Incident } from '../policy/incident.js';
-import type { Reporter } from '../report/reporter.js';
-import type { SentryLevel, SentryNamespace } from './sentry-types.js';
+import type { ScopeParts } from '../../errors.js';
+import type { Incident } from '../../policy/incident.js';
+import type { Reporter } from '../../report/reporter.js';
+import type { SentryLevel, SentryNamespace } from './types.js';
 
 export interface SentryReporterOptions {
   /** The first part of each fingerprint, by which Sentry groups. Default `'latchkey'`. */

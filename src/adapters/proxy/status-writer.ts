@@ -1,6 +1,6 @@
-import { startTimer } from '../clock.js';
-import { isPromiseLike } from '../promise-like.js';
-import type { Workload, WorkloadState } from './proxy-workload.js';
+import { startTimer } from '../../clock.js';
+import { isPromiseLike } from '../../promise-like.js';
+import type { Workload, WorkloadState } from './workload.js';
 
 /** A promise that it returns is waited for. */
 export type WriteStatus = (workload: Workload, options: { readonly signal: AbortSignal }) => unknown;

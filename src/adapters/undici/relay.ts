@@ -1,5 +1,16 @@
-import type { Call } from './undici-call.js';
-import type { DispatchController, DispatchHandler } from './undici-types.js';
+import type { Answer } from './answer.js';
+import type { DispatchController, DispatchHandler } from './types.js';
+
+/** The call that a relay steers. */
+interface SteeredCall {
+  readonly answer: Promise<Answer>;
+  readonly controller: DispatchController | undefined;
+  /** The caller takes more of the answer. */
+  resume(): void;
+  abort(reason?: unknown): void;
+  /** Nobody waits for the answer any more. */
+  giveUp(reason: unknown): void;
+}
 
 /**
  * Stands between the caller's handler and the calls made for it: the handler sees one request with one answer, and steers whichever
@@ -11,7 +22,7 @@ export class Relay implements DispatchController {
   readonly #handler: DispatchHandler;
   readonly #calledOff = new AbortController();
   /** Private, since handlers print their controller and an answer can hold anything. */
-  #call: Call | undefined = undefined;
+  #call: SteeredCall | undefined = undefined;
   #stage: 'asking' | 'answering' | 'over' = 'asking';
   #paused = false;
 
@@ -20,11 +31,11 @@ export class Relay implements DispatchController {
   }
 
   /** The call that is out, or was last. */
-  get call(): Call | undefined {
+  get call(): SteeredCall | undefined {
     return this.#call;
   }
 
-  set call(call: Call) {
+  set call(call: SteeredCall) {
     this.#call = call;
   }
 

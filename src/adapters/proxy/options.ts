@@ -1,11 +1,11 @@
-import type { Latchkey } from '../api.js';
-import type { Credential } from '../credential/credential.js';
-import { credentialFromHeaders, type HeadersLike } from '../credential/headers.js';
-import type { ScopeParts } from '../errors.js';
-import type { Lease } from '../ledger/lease.js';
-import type { Scope } from '../ledger/scope-key.js';
-import type { WriteStatus } from './proxy-status-writer.js';
-import type { Workload } from './proxy-workload.js';
+import type { Latchkey } from '../../api.js';
+import type { Credential } from '../../credential/credential.js';
+import { credentialFromHeaders, type HeadersLike } from '../../credential/headers.js';
+import type { ScopeParts } from '../../errors.js';
+import type { Lease } from '../../ledger/lease.js';
+import type { Scope } from '../../ledger/scope-key.js';
+import type { WriteStatus } from './status-writer.js';
+import type { Workload } from './workload.js';
 
 /** A client's request: Node's `IncomingMessage`, what frameworks make of it, or a `Request`. */
 export interface ProxiedRequest {

@@ -1,5 +1,5 @@
-import { drain } from '../worker/response.js';
-import { type AuthFetchBody, isReplayable, makeBody } from './fetch-body.js';
+import { drain } from '../../worker/response.js';
+import { type AuthFetchBody, isReplayable, makeBody } from './body.js';
 
 /** One call to `fetch`, as far as a redirect changes it. */
 export interface Sending {

@@ -1,8 +1,8 @@
-import type { Credential } from '../credential/credential.js';
-import type { Scope } from '../ledger/scope-key.js';
-import { outcomeOfError, statusOf } from '../policy/outcome.js';
-import type { Exchange, UnauthorizedAnswer, UpstreamAnswer } from './proxy-options.js';
-import { pathOf } from './proxy-target.js';
+import type { Credential } from '../../credential/credential.js';
+import type { Scope } from '../../ledger/scope-key.js';
+import { outcomeOfError, statusOf } from '../../policy/outcome.js';
+import type { Exchange, UnauthorizedAnswer, UpstreamAnswer } from './options.js';
+import { pathOf } from './target.js';
 
 /** What is judged: a capture, or a lease. */
 export interface Judged {

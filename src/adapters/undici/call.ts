@@ -1,9 +1,9 @@
-import { startTimer } from '../clock.js';
-import type { RunContext } from '../worker/context.js';
-import { isPeeked, LONGEST_MS, MOST_PEEKED_BYTES } from '../worker/response.js';
-import { Answer, type Holder } from './undici-answer.js';
-import type { Relay } from './undici-relay.js';
-import type { DispatchController, DispatchHandler } from './undici-types.js';
+import { startTimer } from '../../clock.js';
+import type { RunContext } from '../../worker/context.js';
+import { isPeeked, LONGEST_MS, MOST_PEEKED_BYTES } from '../../worker/response.js';
+import { Answer, type Holder } from './answer.js';
+import type { Relay } from './relay.js';
+import type { DispatchController, DispatchHandler } from './types.js';
 
 /**
  * `sent`: no answer yet. `reading`: the beginning of a failed answer's body. `held`: until `run` has decided what becomes of it. Then

@@ -1,9 +1,9 @@
-import type { Latchkey } from '../api.js';
-import type { ScopeParts } from '../errors.js';
-import type { LatchkeyEvents } from '../events.js';
-import type { Scope } from '../ledger/scope-key.js';
-import { StatusWriter, type WriteStatus } from './proxy-status-writer.js';
-import { type KnownOfWorkload, type Workload, workloadOf } from './proxy-workload.js';
+import type { Latchkey } from '../../api.js';
+import type { ScopeParts } from '../../errors.js';
+import type { LatchkeyEvents } from '../../events.js';
+import type { Scope } from '../../ledger/scope-key.js';
+import { StatusWriter, type WriteStatus } from './status-writer.js';
+import { type KnownOfWorkload, type Workload, workloadOf } from './workload.js';
 
 export interface WorkloadsOptions {
   readonly latchkey: Latchkey;

@@ -1,5 +1,5 @@
-import type { ScopeParts } from '../errors.js';
-import type { CandidateExplanation, Explanation } from '../ledger/explain.js';
+import type { ScopeParts } from '../../errors.js';
+import type { CandidateExplanation, Explanation } from '../../ledger/explain.js';
 
 /**
  * `starting`: neither start-up is complete nor has the upstream said yes or no to a credential. `unauthenticated`: the workload's own credential

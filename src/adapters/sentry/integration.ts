@@ -1,6 +1,6 @@
-import { isReported } from './sentry-reported.js';
-import { type Redact, Scrubber } from './sentry-scrub.js';
-import type { SentryEvent, SentryHint, SentryIntegration, SentryLog } from './sentry-types.js';
+import { isReported } from './reported.js';
+import { type Redact, Scrubber } from './scrub.js';
+import type { SentryEvent, SentryHint, SentryIntegration, SentryLog } from './types.js';
 
 export interface LatchkeyIntegrationOptions {
   /** Asked with every text that is sent, after what looks like a credential was replaced: returns it without what else is secret. */

@@ -1,4 +1,4 @@
-import { holdsParameters, isSecretHeader, isSecretName, REDACTED, redactText } from './sentry-redact.js';
+import { holdsParameters, isSecretHeader, isSecretName, REDACTED, redactText } from './redact.js';
 
 /** Deeper than anything that Sentry keeps of an event. */
 const DEEPEST = 32;

@@ -1,4 +1,4 @@
-import { onAbort } from '../abort.js';
+import { onAbort } from '../../abort.js';
 
 /**
  * Joins a caller's signal with a shorter-lived one, for as long as somebody listens to the joint signal. `AbortSignal.any` would be it, but that on Node 20 every

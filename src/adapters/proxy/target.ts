@@ -1,5 +1,5 @@
-import type { Credential } from '../credential/credential.js';
-import { redact } from '../credential/redact.js';
+import type { Credential } from '../../credential/credential.js';
+import { redact } from '../../credential/redact.js';
 
 /**
  * The path of a request's target, without query, fragment, host or user information (RFC 9112, section 3.2). A path can hold the key itself.
