@@ -11,8 +11,10 @@ export type { AuthFetchBody } from './fetch/body.js';
 export type { OutgoingRequest } from './outgoing.js';
 
 /** As for `fetch`; a body may also be a function that makes one, which is asked anew for each sending. */
-export interface AuthFetchInit extends Omit<RequestInit, 'body'> {
+export interface AuthFetchInit extends Omit<RequestInit, 'body' | 'duplex'> {
   readonly body?: AuthFetchBody | undefined;
+  /** Not needed for a stream, as it is with `fetch`; may be given all the same. */
+  readonly duplex?: 'half' | undefined;
 }
 
 export type AuthFetch = (input: string | URL | Request, init?: AuthFetchInit) => Promise<Response>;
