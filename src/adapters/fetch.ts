@@ -14,7 +14,7 @@ export type { OutgoingRequest } from './outgoing.js';
 export interface AuthFetchInit extends Omit<RequestInit, 'body' | 'duplex'> {
   readonly body?: AuthFetchBody | undefined;
   /** Not needed for a stream, as it is with `fetch`; may be given all the same. */
-  readonly duplex?: 'half' | undefined;
+  readonly duplex?: 'half';
 }
 
 export type AuthFetch = (input: string | URL | Request, init?: AuthFetchInit) => Promise<Response>;
