@@ -51,6 +51,8 @@ export function readOutgoing(caller: string, options: OutgoingOptions, alsoKnown
     // With another `whenBlocked` the check has thrown.
     runOptions: { ...(runOptions as Outgoing['runOptions']), rejected: 'return' },
     scopeOf(request) {
+      // `data:` and the like go nowhere.
+      if (request.url.protocol !== 'https:' && request.url.protocol !== 'http:') return undefined;
       if (origins !== undefined && !origins.has(request.url.origin)) return undefined;
       return typeof scope === 'function' ? scope(request) : scope;
     },

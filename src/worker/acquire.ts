@@ -57,11 +57,14 @@ export class Acquirer {
       const choice = this.#shop.ledger.choose(job.scope);
       if (choice === undefined) {
         if (job.options.whenBlocked !== 'park' || job.retried) return this.blocked(job);
+        if (this.#shop.seats.full && givesBack(job)) return this.blocked(job);
         await this.#park(job);
         continue;
       }
       if (!job.maySend(choice)) return this.blocked(job);
-      const acquired = this.tryNow(job, choice) ?? (await this.#waitForTurn(job, choice));
+      let acquired = this.tryNow(job, choice);
+      if (acquired === undefined && this.#shop.seats.full && givesBack(job)) return this.blocked(job);
+      acquired ??= await this.#waitForTurn(job, choice);
       if (acquired !== undefined) return acquired;
     }
   }
@@ -71,9 +74,10 @@ export class Acquirer {
     const { incidents, ledger } = this.#shop;
     const { scope, options, rejection } = job;
     const incident = incidents.meet(scope, rejection === undefined ? 'unsent' : 'sent');
-    if (rejection !== undefined && rejection !== job.drained && options.rejected === 'return' && 'value' in rejection.given)
-      return { kind: 'done', value: rejection.given.value };
-    if (options.whenBlocked === 'skip') {
+    if (rejection !== undefined && givesBack(job) && 'value' in rejection.given) return { kind: 'done', value: rejection.given.value };
+    // What can be made once only and was made has not been skipped, whatever there is by now.
+    const wasMade = options.once === true && rejection !== undefined;
+    if (options.whenBlocked === 'skip' && !wasMade) {
       void drain(rejection?.given.response);
       this.skipped(scope);
       return { kind: 'done', value: undefined };
@@ -149,6 +153,11 @@ export class Acquirer {
       seats.leave();
     }
   }
+}
+
+/** Whether a run has an answer in hand that it may end with. */
+function givesBack<T>({ options, rejection, drained }: Job<T>): boolean {
+  return options.rejected === 'return' && rejection !== undefined && rejection !== drained && 'value' in rejection.given;
 }
 
 function parkedDetails(block: Block | undefined): {

@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly rejected?: 'throw' | 'return' | undefined;
   /**
    * The attempt can be made once only, since it uses something up (a stream as its body): once it has been sent there is no retry with another
-   * credential, no repeat and no parking; what came of it is recorded all the same. Default false.
+   * credential, no repeat, no parking and no skipping; what came of it is recorded all the same. Default false.
    */
   readonly once?: boolean | undefined;
   /** Repeats what failed for reasons that pass. Default: it does not. */

@@ -11,9 +11,13 @@ export class Seats {
     return this.#taken;
   }
 
+  get full(): boolean {
+    return this.#taken >= this.#limit;
+  }
+
   /** Returns whether there was one. */
   take(): boolean {
-    if (this.#taken >= this.#limit) return false;
+    if (this.full) return false;
     this.#taken++;
     return true;
   }

@@ -129,6 +129,22 @@ describe('redirects of createAuthFetch', () => {
     expect(home.connections).toBeLessThanOrEqual(2);
   });
 
+  it('reads a location in UTF-8 as fetch does', async () => {
+    latchkey.capture('s', bearer('fresh'));
+    const server = await scriptedUpstream(({ path }) =>
+      path === '/'
+        ? (_request, response) => {
+            response.writeHead(302, { location: Buffer.from('/café').toString('latin1') });
+            response.end();
+          }
+        : { status: 200 },
+    );
+    await createAuthFetch(latchkey, { scope: 's' })(server.url);
+    await fetch(server.url);
+    expect(server.requests.map(({ path }) => path)).toEqual(['/', '/caf%C3%A9', '/', '/caf%C3%A9']);
+    await server.close();
+  });
+
   it('ends after twenty', async () => {
     latchkey.capture('s', bearer('fresh'));
     const loop = await scriptedUpstream(() => ({ status: 302, headers: { location: '/again' } }));

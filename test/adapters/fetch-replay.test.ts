@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AuthFetchBody, createAuthFetch } from '../../src/adapters/fetch.js';
 import { bearer, createLatchkey, type Latchkey } from '../../src/index.js';
@@ -103,6 +104,90 @@ describe('bodies of createAuthFetch', () => {
       ['DELETE', 'kept', 'Bearer stale-2'],
       ['DELETE', 'kept', 'Bearer fresh'],
     ]);
+  });
+
+  it.each<[string, () => { body: AuthFetchBody; change(): void }, string]>([
+    [
+      'buffer',
+      () => ({
+        body: Buffer.from('mine'),
+        change() {
+          (this.body as Buffer).write('XXXX');
+        },
+      }),
+      'mine',
+    ],
+    [
+      'view',
+      () => ({
+        body: new TextEncoder().encode('..mine').subarray(2),
+        change() {
+          (this.body as Uint8Array).fill(0);
+        },
+      }),
+      'mine',
+    ],
+    [
+      'ArrayBuffer',
+      () => ({
+        body: new TextEncoder().encode('mine').buffer,
+        change() {
+          new Uint8Array(this.body as ArrayBuffer).fill(0);
+        },
+      }),
+      'mine',
+    ],
+    [
+      'URLSearchParams',
+      () => ({
+        body: new URLSearchParams('q=mine'),
+        change() {
+          (this.body as URLSearchParams).set('q', 'x');
+        },
+      }),
+      'q=mine',
+    ],
+  ])('a %s that is changed while the call is out is sent as it was, both times', async (_kind, make, expected) => {
+    const given = make();
+    const call = createAuthFetch(latchkey, { scope: 's' })(upstream.url, { method: 'POST', body: given.body });
+    given.change();
+    expect((await call).status).toBe(200);
+    expect(bodies.map(String)).toEqual([expected, expected]);
+  });
+
+  it('a form that is changed while the call is out is sent as it was', async () => {
+    const body = form();
+    const call = createAuthFetch(latchkey, { scope: 's' })(upstream.url, { method: 'POST', body });
+    body.set('text', 'changed');
+    await call;
+    for (const sent of bodies) expect(String(sent)).toContain(TEXT);
+  });
+
+  it('a Node stream that fails while the call waits fails the call, and nothing else', async () => {
+    const parked = createAuthFetch(latchkey, { scope: 'nobody', fallback: 'none', whenBlocked: 'park' });
+    const body = new Readable({ read() {} });
+    const call = parked(upstream.url, { method: 'POST', body: body as unknown as AuthFetchBody });
+    body.destroy(new Error('the upload broke off'));
+    await new Promise((resolve) => body.once('close', resolve));
+    latchkey.capture('nobody', bearer('fresh'));
+    await expect(call).rejects.toThrow('the upload broke off');
+    expect(upstream.requests).toHaveLength(0);
+    expect(latchkey.stats()).toMatchObject({ accepted: 0, rejected: 0 });
+  });
+
+  it('a Request goes out as it is, with what cannot be read from it', async () => {
+    const dispatched: string[] = [];
+    const agent = new Agent().compose((dispatch) => (options, handler) => {
+      dispatched.push(String(options.path));
+      return dispatch(options, handler);
+    });
+    const init = { dispatcher: agent } as unknown as RequestInit;
+    const authFetch = createAuthFetch(latchkey, { scope: 's' });
+    expect((await authFetch(new Request(`${upstream.url}/a`, init))).status).toBe(200);
+    expect((await authFetch(new Request(`${upstream.url}/b`, { ...init, method: 'POST', body: 'text' }))).status).toBe(200);
+    expect(dispatched).toEqual(['/a', '/a', '/b']);
+    expect(bodies.map(String)).toEqual(['', '', 'text']);
+    await agent.close();
   });
 
   it('a Request’s own settings stand', async () => {

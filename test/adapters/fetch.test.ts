@@ -103,8 +103,10 @@ describe('createAuthFetch', () => {
       },
     });
     expect((await authFetch(`${upstream.url}/a`, { method: 'post' })).status).toBe(200);
+    // Left as it is by fetch, and refused by Node.
+    await authFetch(`${upstream.url}/b`, { method: 'patch' });
     expect((await authFetch(`${upstream.url}/open`)).status).toBe(401);
-    expect(asked).toEqual(['POST /a', 'GET /open']);
+    expect(asked).toEqual(['POST /a', 'PATCH /b', 'GET /open']);
     expect(upstream.requests[1]?.headers['authorization']).toBeUndefined();
   });
 
@@ -136,6 +138,14 @@ describe('createAuthFetch', () => {
     // Without a credential it is not ours to refuse.
     await createAuthFetch(latchkey, { scope: () => undefined, fetch })(url);
     expect(sent).toHaveLength(4);
+  });
+
+  it('a URL that goes nowhere, and no init at all, are as with fetch: nothing is sent, nothing is proof', async () => {
+    latchkey.capture('s', bearer('live'));
+    const authFetch = createAuthFetch(latchkey, { scope: 's' });
+    expect(await (await authFetch('data:text/plain,hello')).text()).toBe('hello');
+    expect(latchkey.stats()).toMatchObject({ runs: 0, accepted: 0 });
+    expect((await authFetch(upstream.url, null)).status).toBe(200);
   });
 
   it('takes what run takes: transient repeats, parking, a time limit', async () => {

@@ -39,6 +39,21 @@ describe('signal links', () => {
     expect(joint.aborted).toBe(true);
   });
 
+  it('work, and leave nothing behind, when what made them is gone', async () => {
+    const source = new AbortController();
+    const make = (): AbortSignal => new SignalLinks().link(source.signal, new AbortController().signal);
+    const joint = make();
+    for (let count = 0; count < 100; count++) make();
+    const deadline = Date.now() + 10_000;
+    while (getEventListeners(source.signal, 'abort').length > 1 && Date.now() < deadline) {
+      collectGarbage();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(getEventListeners(source.signal, 'abort')).toHaveLength(1);
+    source.abort();
+    expect(joint.aborted).toBe(true);
+  });
+
   it('leave nothing behind on a signal that outlives them', async () => {
     const links = new SignalLinks();
     const source = new AbortController();

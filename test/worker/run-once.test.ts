@@ -58,6 +58,19 @@ describe('once: the attempt cannot be made again', () => {
     expect(sent).toEqual(['fine']);
   });
 
+  it('says that it was rejected, not that it was skipped, when it was made', async () => {
+    const latchkey = createLatchkey();
+    latchkey.capture('s', bearer('stale'));
+    const whileOut = (): Response => {
+      latchkey.capture('s', bearer('fresh'));
+      return new Response(null, { status: 401 });
+    };
+    await expect(latchkey.run('s', whileOut, { once: true, whenBlocked: 'skip' })).rejects.toMatchObject({ code: 'CREDENTIAL_REJECTED' });
+    expect(latchkey.stats()).toMatchObject({ skipped: 0 });
+    latchkey.evict('s');
+    expect(await latchkey.run('s', whileOut, { once: true, whenBlocked: 'skip' })).toBeUndefined();
+  });
+
   it('must be a boolean', async () => {
     const latchkey = createLatchkey();
     await expect(latchkey.run('s', () => 1, { once: 'yes' as never })).rejects.toThrow('run: `once` must be a boolean');

@@ -1,13 +1,6 @@
 import { drain } from '../../worker/response.js';
-import { type AuthFetchBody, isReplayable, makeBody } from './body.js';
-
-/** One call to `fetch`, as far as a redirect changes it. */
-export interface Sending {
-  readonly url: URL;
-  readonly method: string;
-  readonly headers: Headers;
-  readonly body: AuthFetchBody | undefined;
-}
+import { isReplayable } from './body.js';
+import type { Sending } from './call.js';
 
 export interface Followed {
   readonly response: Response;
@@ -49,7 +42,9 @@ export async function followRedirects(
   }
 }
 
-function redirectUrl(location: string, from: URL): URL {
+function redirectUrl(given: string, from: URL): URL {
+  // Servers write UTF-8, which HTTP hands over byte by byte (Fetch standard, location URL).
+  const location = /[\x80-\xff]/.test(given) ? Buffer.from(given, 'latin1').toString() : given;
   if (!URL.canParse(location, from.href)) throw new TypeError('fetch: redirected to an invalid URL');
   const url = new URL(location, from.href);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError(`fetch: redirected to ${url.protocol}`);
@@ -66,11 +61,4 @@ function redirected({ url: from, method, headers: sent, body }: Sending, url: UR
   }
   if (status !== 303 && !isReplayable(body)) throw new TypeError('fetch: redirected with a body that can be sent once only');
   return { url, method, headers, body };
-}
-
-export async function bodyOf({ body }: Sending): Promise<RequestInit> {
-  const made = await makeBody(body);
-  if (made === undefined || made === null) return {};
-  // A stream as a body must be announced (Fetch standard, RequestDuplex).
-  return isReplayable(made) ? { body: made } : ({ body: made, duplex: 'half' } as RequestInit);
 }

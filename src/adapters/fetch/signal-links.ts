@@ -19,9 +19,14 @@ export class SignalLinks {
         return signal;
       }
       const weak = new WeakRef(controller);
-      const forward = (): void => weak.deref()?.abort(source.reason);
+      // The listener holds these links, so that they last as long as what they have linked.
+      const forward = (): void => this.#forward(source, weak);
       this.#unlink.register(signal, onAbort(source, forward));
     }
     return signal;
+  }
+
+  #forward(source: AbortSignal, to: WeakRef<AbortController>): void {
+    to.deref()?.abort(source.reason);
   }
 }
