@@ -1,7 +1,9 @@
+import { stringify } from 'node:querystring';
 import type { Latchkey } from '../api.js';
 import { CREDENTIAL_HEADERS } from '../credential/headers.js';
 import type { Lease } from '../ledger/lease.js';
 import type { RunContext } from '../worker/context.js';
+import { drain } from '../worker/response.js';
 import { type OutgoingOptions, type OutgoingRequest, readOutgoing } from './outgoing.js';
 import type { Answer } from './undici/answer.js';
 import { RequestBody } from './undici/body.js';
@@ -28,7 +30,7 @@ const CALLER = 'createAuthInterceptor';
 /**
  * An interceptor that sends the scope's credential, and after a rejection sends once more if another one is there; otherwise the 401 is what the caller
  * gets, untouched. A request that brings a credential header of its own goes out as it is, and nothing is learnt from it. Compose a redirect interceptor
- * after it.
+ * after it, and then on an Agent: a Client or Pool connects to its own origin, whatever origin a redirected request names.
  *
  * Bodies are replayed, but for streams and iterators, which are sent once; a body may also be a function that makes one. `timeoutMs` ends when the answer
  * goes to the caller.
@@ -84,7 +86,10 @@ export function createAuthInterceptor(latchkey: Latchkey, options: AuthIntercept
     latchkey.run(work, attempt, { ...runOptions, once: body.once, signal: relay.signal }).then(
       (answer) => answer?.release(),
       (error: unknown) => {
-        if (relay.asking) relay.fail(error);
+        if (!relay.asking) return;
+        relay.fail(error);
+        // What was held back is nobody's now; unread it would keep its socket for ever.
+        relay.call?.answer.then(drain, () => {});
       },
     );
     return accepted;
@@ -104,13 +109,15 @@ export function createAuthInterceptor(latchkey: Latchkey, options: AuthIntercept
 }
 
 /** What a scope rule is asked about; undefined for a tunnel, which is a proxy's matter, and where the target is not to be seen. */
-function outgoingOf({ origin, path, method }: DispatchOptions): OutgoingRequest | undefined {
+function outgoingOf({ origin, path, query, method }: DispatchOptions): OutgoingRequest | undefined {
   const base = String(origin ?? '');
   if (method === 'CONNECT' || typeof path !== 'string' || !URL.canParse(base)) return undefined;
   // A path may be a whole URL, for a proxy: then that is where it goes.
   const target = path.startsWith('/') ? new URL(base).origin + path : path;
   if (!URL.canParse(target) || new URL(target).origin !== new URL(base).origin) return undefined;
-  return { url: new URL(target), method: String(method ?? 'GET').toUpperCase() };
+  const url = new URL(target);
+  if (typeof query === 'object' && query !== null) url.search = stringify(query as NodeJS.Dict<string>);
+  return { url, method: String(method ?? 'GET').toUpperCase() };
 }
 
 function ready(

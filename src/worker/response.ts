@@ -3,7 +3,7 @@ import { startTimer } from '../clock.js';
 const PEEKED = new Set([400, 401, 403]);
 /** How much of a failed answer's body is looked at, and of one that is given up is read. */
 export const MOST_PEEKED_BYTES = 16 * 1024;
-const MOST_DRAINED_BYTES = 64 * 1024;
+export const MOST_DRAINED_BYTES = 64 * 1024;
 /** How long either may take, in milliseconds. */
 export const LONGEST_MS = 1_000;
 

@@ -1,6 +1,6 @@
 import { startTimer } from '../../clock.js';
 import type { RunContext } from '../../worker/context.js';
-import { isPeeked, LONGEST_MS, MOST_PEEKED_BYTES } from '../../worker/response.js';
+import { isPeeked, LONGEST_MS, MOST_DRAINED_BYTES, MOST_PEEKED_BYTES } from '../../worker/response.js';
 import { Answer, type Holder } from './answer.js';
 import type { Relay } from './relay.js';
 import type { DispatchController, DispatchHandler } from './types.js';
@@ -33,7 +33,7 @@ export class Call implements DispatchHandler, Holder {
   #head: Head = { statusCode: 0, headers: {}, statusMessage: undefined };
   #held: Answer | undefined = undefined;
   #chunks: Uint8Array[] = [];
-  #peekedBytes = 0;
+  #heldBytes = 0;
   #replaying = false;
   #end: { readonly trailers: object } | { readonly error: unknown } | undefined = undefined;
   #givenUp: { readonly reason: unknown } | undefined = undefined;
@@ -69,9 +69,11 @@ export class Call implements DispatchHandler, Holder {
   }
 
   onRequestUpgrade(_controller: DispatchController, statusCode: number, headers: object, socket: unknown): void {
-    this.#stage = 'over';
+    // Until it is over the caller may still be told that it failed: by undici, if the caller's own handler throws.
+    this.#stage = 'passing';
     this.#resolve(new Answer(statusCode, headers));
     this.#relay.upgrade(statusCode, headers, socket);
+    this.#stage = 'over';
   }
 
   onResponseStarted(): void {
@@ -100,13 +102,15 @@ export class Call implements DispatchHandler, Holder {
     }
   }
 
-  onResponseData(_controller: DispatchController, chunk: Uint8Array): void {
+  onResponseData(controller: DispatchController, chunk: Uint8Array): void {
     if (this.#stage === 'draining') this.#held?.body?.emit('data', chunk);
     else if (this.#stage === 'passing' && this.#chunks.length === 0) this.#relay.data(chunk);
     else this.#chunks.push(chunk);
-    if (this.#stage !== 'reading') return;
-    this.#peekedBytes += chunk.length;
-    if (this.#peekedBytes >= MOST_PEEKED_BYTES) this.#hold();
+    if (this.#stage !== 'reading' && this.#stage !== 'held') return;
+    this.#heldBytes += chunk.length;
+    if (this.#stage === 'reading' && this.#heldBytes >= MOST_PEEKED_BYTES) this.#hold();
+    // A short body is read whole, so that its socket serves others while `run` decides, which may take as long as a Retry-After.
+    if (this.#heldBytes >= MOST_DRAINED_BYTES) controller.pause();
   }
 
   onResponseEnd(_controller: DispatchController, trailers: object): void {
@@ -164,7 +168,10 @@ export class Call implements DispatchHandler, Holder {
     } finally {
       this.#replaying = false;
     }
-    if (this.#relay.paused || this.#chunks.length > 0) return;
+    if (this.#relay.paused || this.#chunks.length > 0) {
+      if (this.#end === undefined) this.controller?.pause();
+      return;
+    }
     if (this.#end === undefined) this.controller?.resume();
     else this.#finish();
   }
@@ -191,7 +198,6 @@ export class Call implements DispatchHandler, Holder {
     const { statusCode, headers } = this.#head;
     const data = this.#stage === 'reading' ? textOf(this.#chunks) : undefined;
     this.#stage = 'held';
-    if (this.#end === undefined) this.controller?.pause();
     this.#held = new Answer(statusCode, headers, this, data);
     this.#resolve(this.#held);
   }

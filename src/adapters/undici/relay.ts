@@ -103,8 +103,9 @@ export class Relay implements DispatchController {
   }
 
   upgrade(statusCode: number, headers: object, socket: unknown): void {
-    this.#stage = 'over';
+    this.#stage = 'answering';
     this.#handler.onRequestUpgrade?.(this, statusCode, headers, socket);
+    this.#stage = 'over';
   }
 
   firstByte(): void {

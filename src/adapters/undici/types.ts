@@ -25,6 +25,7 @@ export interface DispatchHandler {
 export interface DispatchOptions {
   readonly origin?: unknown;
   readonly path?: unknown;
+  readonly query?: unknown;
   readonly method?: unknown;
   readonly headers?: unknown;
   readonly body?: unknown;
