@@ -92,8 +92,48 @@ describe('a connection shared with an answer that is held back', () => {
       return 's';
     };
     await (await request(`${upstream.url}/a`, { dispatcher: composed({ scope }), query: { tenant: 'x y' } })).body.dump();
-    expect(asked).toEqual([`${upstream.url}/a?tenant=x%20y`]);
+    await (await request(`${upstream.url}/b?c=d`, { dispatcher: composed({ scope }) })).body.dump();
+    expect(asked).toEqual([`${upstream.url}/a?tenant=x%20y`, `${upstream.url}/b?c=d`]);
     expect(upstream.requests[0]?.path).toBe('/a?tenant=x%20y');
+  });
+
+  it('a failed answer waits for a handler that paused before it came', async () => {
+    latchkey.capture('s', bearer('token'));
+    let written = 0;
+    answer = () => (_request, response) => {
+      response.writeHead(404);
+      const write = (): void => {
+        do written += 65_536;
+        while (response.write(Buffer.alloc(65_536)) && written < 64_000_000);
+        if (written < 64_000_000) response.once('drain', write);
+        else response.end();
+      };
+      write();
+    };
+    let read = 0;
+    let controller: Dispatcher.DispatchController | undefined;
+    const ended = deferred();
+    composed().dispatch(
+      { origin: upstream.url, path: '/', method: 'GET' },
+      {
+        onRequestStart(given) {
+          controller = given;
+          given.pause();
+        },
+        onResponseData(_, chunk) {
+          read += chunk.length;
+        },
+        onResponseEnd: () => ended.resolve(),
+        onResponseError: (_, error) => ended.reject(error),
+      },
+    );
+    await until(() => written > 0);
+    for (let before = -1; before !== written; await settled(200)) before = written;
+    expect(read).toBe(0);
+    expect(written).toBeLessThan(32_000_000);
+    controller?.resume();
+    await ended.promise;
+    expect(read).toBe(written);
   });
 
   it('a handler that will not have its upgrade is told so as by undici itself', async () => {
