@@ -4,6 +4,7 @@ import { leaveFor } from './navigate.js';
 import { checkOptions, requirePrefix, windowOf } from './options.js';
 import { type DescribedRequest, describeRequest, isRequest } from './request.js';
 import { upstreamAuthError } from './upstream-auth-error.js';
+import { parseUrl } from './url.js';
 import type { Fetch, FetchJsonWindow } from './window.js';
 
 /** Like `fetch`, but for the parsed JSON of a 2xx; undefined for an empty body. */
@@ -22,8 +23,9 @@ export interface FetchJsonOptions {
 
 /**
  * Makes a `fetchJson`. It throws an `UpstreamAuthError` for a tagged response and an `HttpError` for every other one that is no JSON success,
- * except for the gateway's own 401 (`session_expired` or `unauthenticated`, with a `login_url` on this origin): then it saves the location, goes
- * to the login page, once for any number of calls, and the promise never settles, since the page is going away.
+ * except for the gateway's own 401 (from the page's origin, `session_expired` or `unauthenticated`, with a `login_url` on this origin): then it
+ * saves the location, goes to the login page, once for any number of calls, and the promise never settles. Should the page stay all the same,
+ * a 401 that comes 5 s later (twice as long after each further try, 60 s at most) goes to the login again.
  * @throws {TypeError} for an option that is unknown or malformed, or where there is no window.
  */
 export function createFetchJson(options: FetchJsonOptions = {}): FetchJson {
@@ -44,7 +46,9 @@ export function createFetchJson(options: FetchJsonOptions = {}): FetchJson {
       response.body?.cancel().catch(() => {});
       throw failure;
     }
-    if (response.status === 401 && (await goesToLogin(response, window, prefix))) return new Promise<never>(() => {});
+    // What another origin says, by a redirect too, steers no page of this one.
+    const isOwn = response.status === 401 && parseUrl(response.url || request.url)?.origin === window.location.origin;
+    if (isOwn && (await goesToLogin(response, window, prefix))) return new Promise<never>(() => {});
     if (response.ok) return parsed<T>(await response.text(), response.status, request.pathname);
     throw new HttpError(response.status, await textOf(response, signalOf(input, init)), request.pathname);
   };

@@ -1,5 +1,5 @@
 import { checkOptions, windowOf } from './options.js';
-import { exemptOf, type WatchOptions, watched } from './watch-fetch.js';
+import { scopeOf, type WatchOptions, watched } from './watch-fetch.js';
 import type { AuthWatchWindow, Fetch } from './window.js';
 
 export interface AuthWatchOptions extends WatchOptions {
@@ -22,9 +22,9 @@ const INSTALLED = Symbol.for('latchkey.auth-watch');
  * @throws {TypeError} for an option that is unknown or malformed, or where there is no window.
  */
 export function installAuthWatch(options: AuthWatchOptions = {}): () => void {
-  checkOptions('installAuthWatch', options, ['window', 'exempt']);
+  checkOptions('installAuthWatch', options, ['window', 'exempt', 'origins']);
   const window = windowOf('installAuthWatch', options.window, ['location', 'fetch', 'dispatchEvent']);
-  const exempt = exemptOf('installAuthWatch', options);
+  const scope = scopeOf('installAuthWatch', options);
 
   const outermost = window.fetch as Fetch & { [INSTALLED]?: Installed & { remove(): void } };
   const present = outermost[INSTALLED];
@@ -37,7 +37,7 @@ export function installAuthWatch(options: AuthWatchOptions = {}): () => void {
     },
   };
   const wrapper = Object.defineProperty(
-    watched(outermost, window, exempt, () => installed.users > 0),
+    watched(outermost, window, scope, () => installed.users > 0),
     INSTALLED,
     { value: installed },
   );

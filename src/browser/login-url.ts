@@ -1,4 +1,5 @@
 import { checkedNext } from './return-to.js';
+import { parseUrl } from './url.js';
 import type { FetchJsonWindow } from './window.js';
 
 const CODES = ['session_expired', 'unauthenticated'];
@@ -16,25 +17,23 @@ export function loginUrlOf(body: string): string | undefined {
 }
 
 /**
- * Where to go for a `login_url`: a path (or URL) of this origin, with the current place as `next` unless it brings one. Undefined for what
- * leads elsewhere, however it is spelt, and for the very page that the user is on, which would load itself for ever.
+ * Where to go for a `login_url`: a path of this origin, with the current place as `next` unless it brings one that a login may lead to.
+ * Undefined for what leads elsewhere, however it is spelt, and for the very page that the user is on, which would load itself for ever.
  */
 export function loginTarget(loginUrl: string, { location }: FetchJsonWindow, prefix: string | undefined): string | undefined {
   const isHere = loginUrl.startsWith('/') || loginUrl.startsWith(`${location.origin}/`);
   if (!isHere || MISLEADING.test(loginUrl)) return undefined;
-  const url = parse(loginUrl, location.origin);
+  const url = parseUrl(loginUrl, location.origin);
   if (url === undefined || url.origin !== location.origin) return undefined;
   // `/.//host` normalises to the path `//host`, which as a reference of its own is another origin.
-  if (url.pathname.startsWith('//') || url.pathname === location.pathname) return undefined;
+  if (url.pathname.startsWith('//') || withoutSlash(url.pathname) === withoutSlash(location.pathname)) return undefined;
+  if (url.searchParams.getAll('next').some((next) => checkedNext(next, prefix) === '')) url.searchParams.delete('next');
   const next = url.searchParams.has('next') ? '' : checkedNext(location.pathname + location.search, prefix);
   if (next === '') return url.pathname + url.search + url.hash;
   return `${url.pathname}${url.search === '' ? '?' : `${url.search}&`}next=${encodeURIComponent(next)}${url.hash}`;
 }
 
-function parse(url: string, base: string): URL | undefined {
-  try {
-    return new URL(url, base);
-  } catch {
-    return undefined;
-  }
+/** Servers redirect from one to the other. */
+function withoutSlash(path: string): string {
+  return path.replace(/\/+$/, '');
 }

@@ -1,3 +1,4 @@
+import { parseUrl } from './url.js';
 import type { Addressed } from './window.js';
 
 /** What is known of a request before it is sent. */
@@ -24,10 +25,6 @@ export function isRequest(input: unknown): input is RequestLike {
 export function describeRequest(window: Addressed, input: unknown, init?: RequestInit): DescribedRequest {
   const request = isRequest(input) ? input : undefined;
   const method = String(init?.method ?? request?.method ?? 'GET').toUpperCase();
-  try {
-    const { href, pathname } = new URL(request?.url ?? String(input), window.document?.baseURI ?? window.location.href);
-    return { method, url: href, pathname };
-  } catch {
-    return { method, url: '', pathname: '' };
-  }
+  const { href = '', pathname = '' } = parseUrl(request?.url ?? String(input), window.document?.baseURI ?? window.location.href) ?? {};
+  return { method, url: href, pathname };
 }

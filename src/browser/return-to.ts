@@ -23,7 +23,8 @@ export function saveReturnTo(window: FetchJsonWindow): void {
 
 /**
  * Where the user was when `fetchJson` sent them to the login page: path, query and hash, once. Empty if nothing was saved, or if it is
- * not a path that a login may lead to.
+ * not a path that a login may lead to. Put the origin in front where you navigate (`location.assign(location.origin + path)`): on a page with
+ * a `<base href>` a bare path leads to that host.
  * @throws {TypeError} for an option that is unknown or malformed.
  */
 export function takeReturnTo(options: TakeReturnToOptions = {}): string {

@@ -1,4 +1,5 @@
 import { isTagged, type TaggedResponse } from './tag.js';
+import { parseUrl } from './url.js';
 
 /** The upstream rejected the gateway's credential: something to show in place, the user's session stands. */
 export class UpstreamAuthError extends Error {
@@ -23,13 +24,5 @@ Object.defineProperty(UpstreamAuthError.prototype, 'name', { value: 'UpstreamAut
 export function upstreamAuthError(response: TaggedResponse & { readonly url?: string }, upstream?: string): UpstreamAuthError | undefined {
   const { status } = response;
   if ((status !== 401 && status !== 403) || !isTagged(response)) return undefined;
-  return new UpstreamAuthError(status, upstream ?? pathOf(response.url));
-}
-
-function pathOf(url: string | undefined): string {
-  try {
-    return new URL(url ?? '').pathname;
-  } catch {
-    return 'unknown';
-  }
+  return new UpstreamAuthError(status, upstream ?? parseUrl(response.url ?? '')?.pathname ?? 'unknown');
 }

@@ -31,3 +31,10 @@ export function pathOption(where: string, name: string, value: string | undefine
   if (path === undefined) throw new TypeError(`${where}: \`${name}\` must be a path such as '/gw'`);
   return path;
 }
+
+/** A login at the root would lead to itself from everywhere: no place below it could be told from it. */
+export function loginPathOption(where: string, value: string | undefined): string {
+  const path = pathOption(where, 'loginPath', value, '/login');
+  if (path === '') throw new TypeError(`${where}: \`loginPath\` must be a path such as '/login', and not the root`);
+  return path;
+}

@@ -19,7 +19,7 @@ export interface OwnCookie {
   readonly name: string;
   /** @throws {TypeError} for a value that no cookie can hold; the message does not quote it. */
   set(value: string, maxAgeS: number | undefined): string;
-  /** The deletion of the bare, the `__Host-` and the `__Secure-` variant. */
+  /** The deletion of the bare, the `__Host-` and the `__Secure-` variant, at this deployment's path (`__Host-`: at `/`, its only one). */
   clear(): string[];
   /** The deletion of this deployment's variant alone. */
   clearOwn(): string;

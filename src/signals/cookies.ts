@@ -24,7 +24,7 @@ export interface SessionCookies {
    * @throws {TypeError} for a value that no cookie can hold (RFC 6265, section 4.1.1); the message does not quote it.
    */
   set(session: string, refresh?: string): string[];
-  /** `Set-Cookie` values that delete both cookies in all three variants, so that none is left of an earlier deployment. */
+  /** `Set-Cookie` values that delete both cookies in all three variants, at this deployment's path: those of another prefix stay. */
   clear(): string[];
   /** What the browser sent under this deployment's names, in its order, up to 8 values each; other variants are not looked at. */
   read(cookieHeader: CookieHeader): { readonly session: readonly string[]; readonly refresh: readonly string[] };

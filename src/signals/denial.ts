@@ -13,8 +13,8 @@ export interface Denial {
   readonly loginPath: string;
 }
 
-/** Asked again so many seconds later, a provider may be back. */
-const RETRY_AFTER_S = 10;
+/** Shorter than the default `reuseMs`: who heeds it still finds the tokens that came just after the time was over. */
+const RETRY_AFTER_S = 5;
 const NOT_STORED = { 'Cache-Control': 'no-store' };
 
 /** 401 for the API, else a redirect to the login. `clearing`: the `Set-Cookie` values of a session that is over; undefined if there was none. */

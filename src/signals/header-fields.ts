@@ -14,12 +14,13 @@ export class HeaderFields {
   readonly #fields = new Map<string, { readonly name: string; values: string[] }>();
 
   constructor(source: HeaderSource) {
-    for (const [name, value] of pairsOf(source)) {
-      const key = keyOf(name);
-      const field = this.#fields.get(key);
-      if (field === undefined) this.#fields.set(key, { name, values: [value] });
-      else field.values.push(value);
-    }
+    for (const [name, value] of pairsOf(source)) this.append(name, value);
+  }
+
+  append(name: string, value: string): void {
+    const field = this.#fields.get(keyOf(name));
+    if (field === undefined) this.set(name, value);
+    else field.values.push(value);
   }
 
   set(name: string, value: string): void {

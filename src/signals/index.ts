@@ -15,12 +15,12 @@ export {
   type SessionGate,
   type SessionGateOptions,
 } from './session-gate.js';
+export { tagResponse } from './tag-response.js';
 export { forwardedPrefix, forwardedProto, type PeerOptions, type TrustedProxies, trustedProxies } from './trusted-proxies.js';
 export {
   REAUTH_REQUIRED,
   type TagOptions,
   tagHeaders,
-  tagResponse,
   tagTrailers,
   UPSTREAM_AUTH_FAILED,
   type UpstreamAuthFailure,

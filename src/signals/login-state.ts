@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.js';
-import { pathOption, requireFunction, requireOptions, wholeNumber } from './checked.js';
+import { loginPathOption, requireFunction, requireOptions, wholeNumber } from './checked.js';
 import { type CookieHeader, type CookiePlace, ownCookie, readPlace } from './cookie-variants.js';
 import { safeNext } from './safe-next.js';
 
@@ -37,7 +37,7 @@ export function loginState(options: LoginStateOptions): LoginState {
   const cookie = ownCookie(WHERE, 'name', options.name ?? 'login-state', place);
   const keys = readKeys(options.keys);
   const maxAgeMs = wholeNumber(WHERE, 'maxAgeMs', options.maxAgeMs, 1, ' of milliseconds') ?? 10 * 60_000;
-  const loginPath = pathOption(WHERE, 'loginPath', options.loginPath, '/login');
+  const loginPath = loginPathOption(WHERE, options.loginPath);
   const clock = options.clock ?? systemClock;
   requireFunction(WHERE, 'clock.now', (clock as Partial<Clock> | null)?.now);
   // A clock that fails says that nothing is unexpired.

@@ -1,4 +1,4 @@
-import { pathOption, requireOptions } from './checked.js';
+import { loginPathOption, requireOptions } from './checked.js';
 import { readPrefix } from './prefix.js';
 import { safeNext } from './safe-next.js';
 
@@ -13,12 +13,12 @@ export interface LoginUrlOptions {
 
 /**
  * `<prefix>/login`, or `<prefix>/login?next=<percent-encoded>`.
- * @throws {TypeError} only for a mistake of the caller's own: an unknown option, or a `loginPath` that is no path.
+ * @throws {TypeError} only for a mistake of the caller's own: an unknown option, or a `loginPath` that is no path or the root.
  */
 export function loginUrl(options: LoginUrlOptions = {}): string {
   requireOptions('loginUrl', options, ['prefix', 'next', 'loginPath']);
   const prefix = readPrefix(options.prefix ?? '') ?? '';
-  const loginPath = pathOption('loginUrl', 'loginPath', options.loginPath, '/login');
+  const loginPath = loginPathOption('loginUrl', options.loginPath);
   const next = safeNext(options.next, { prefix, loginPath });
   return `${prefix}${loginPath}${next === '' ? '' : `?next=${encodeURIComponent(next)}`}`;
 }

@@ -1,11 +1,11 @@
-/** An address as it may be printed: without query, fragment and user info, on one line. */
-export function printableTarget(target: string | URL): string {
+/** An address as it may be printed: without query, fragment and user info, on one line. Undefined for one that cannot be told apart from them. */
+export function printableTarget(target: string | URL): string | undefined {
   const text = String(target);
   if (URL.canParse(text)) {
-    const { origin, pathname } = new URL(text);
-    if (origin !== 'null') return origin + pathname;
+    const { protocol, host, pathname } = new URL(text);
+    // Without a host it may all be user info, as in `user:password@host`.
+    return host === '' ? undefined : `${protocol}//${host}${pathname}`;
   }
-  const bare = (text.split(/[?#]/, 1)[0] ?? '').replaceAll(/\p{Cc}/gu, '');
-  // In a path an @ is a letter like any other; before one it ends a password, which may hold anything.
-  return /^\/(?!\/)/.test(bare) ? bare : bare.replace(/^((?:[a-z][a-z0-9+.-]*:)?\/\/)?.*@/i, '$1');
+  const path = (text.split(/[?#]/, 1)[0] ?? '').replaceAll(/\p{Cc}/gu, '');
+  return /^\/(?![/\\])/.test(path) ? path : undefined;
 }

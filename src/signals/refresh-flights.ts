@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { startTimer } from '../clock.js';
 import { callWithin } from './call-within.js';
+import { Kept } from './kept.js';
 
 export interface RefreshedTokens {
   readonly session: string;
@@ -16,75 +16,101 @@ export interface RefreshRules<R> {
   readonly refresh: (refreshToken: string, context: { readonly signal: AbortSignal }) => RefreshResult | PromiseLike<RefreshResult>;
   /** Makes the provider's answer into what the waiters get. It throws for one that cannot be used. */
   readonly accept: (tokens: RefreshedTokens) => R;
+  /** How long each of those who wait does so. */
   readonly timeoutMs: number;
+  /** How long a result is kept, and how much longer than `timeoutMs` a call may take before it is given up. */
   readonly reuseMs: number;
-  /** Tokens known at once. */
+  /** Calls under way at once, and as many results kept of each kind. */
   readonly limit: number;
-  /** Hears, once for all who wait, why nothing came of it. */
+  /** Hears, once for each call, why nothing came of it. */
   readonly failed: (error: unknown) => void;
 }
 
 type RefreshResult = RefreshedTokens | null | undefined;
 
+interface Flight<R> {
+  /** Never rejects. */
+  readonly landing: Promise<Renewal<R>>;
+  readonly failed: (error: unknown) => void;
+}
+
+const UNKNOWN = { kind: 'unknown' } as const;
+
 /**
- * One refresh per refresh token, whoever asks: a token that rotates is good for one use. Those who come while it is under way wait for it, those
- * who come a little later, with the cookie they had, get the same.
+ * One refresh per refresh token, whoever asks: a token that rotates is good for one use. Those who come while it is under way wait for it, after
+ * others have stopped waiting too; those who come a little later, with the cookie they had, get the same.
  */
 export class RefreshFlights<R> {
   readonly #rules: RefreshRules<R>;
-  readonly #underWay = new Map<string, Promise<Renewal<R>>>();
-  readonly #done = new Map<string, { readonly renewal: Renewal<R>; readonly expiry: { cancel(): void } }>();
+  readonly #underWay = new Map<string, Flight<R>>();
+  readonly #renewed: Kept<R>;
+  /** Apart: anybody can bring tokens that the provider refuses, and they must not push out what others still need. */
+  readonly #refused: Kept<true>;
 
   constructor(rules: RefreshRules<R>) {
     this.#rules = rules;
+    this.#renewed = new Kept(rules.reuseMs, rules.limit);
+    this.#refused = new Kept(rules.reuseMs, rules.limit);
   }
 
   /** Never rejects. */
   async renew(refreshToken: string): Promise<Renewal<R>> {
     const key = createHash('sha256').update(refreshToken).digest('hex');
-    const known = this.#done.get(key)?.renewal ?? this.#underWay.get(key);
+    const known = this.#known(key);
     if (known !== undefined) return known;
-    if (this.#underWay.size >= this.#rules.limit) return { kind: 'unknown' };
-    const flight = this.#fly(refreshToken, key);
-    this.#underWay.set(key, flight);
+    const joined = this.#underWay.get(key);
+    if (joined === undefined && this.#underWay.size >= this.#rules.limit) return UNKNOWN;
+    const { landing, failed } = joined ?? this.#fly(refreshToken, key);
     try {
-      return await flight;
-    } finally {
-      this.#underWay.delete(key);
-    }
-  }
-
-  async #fly(refreshToken: string, key: string): Promise<Renewal<R>> {
-    const { refresh, timeoutMs, failed } = this.#rules;
-    try {
-      const tokens = await callWithin<RefreshResult>((signal) => refresh(refreshToken, { signal }), {
-        timeoutMs,
-        // The old token may be used up: who tries again finds the new one here.
-        late: (value) => void this.#remembered(key, value),
-      });
-      return this.#remembered(key, tokens);
+      return await callWithin(() => landing, { timeoutMs: this.#rules.timeoutMs });
     } catch (error) {
       failed(error);
-      return { kind: 'unknown' };
+      return this.#known(key) ?? UNKNOWN;
     }
   }
 
-  #remembered(key: string, tokens: RefreshResult): Renewal<R> {
-    const known = this.#done.get(key)?.renewal;
-    // Refused because a late answer has used it up.
-    if (!tokens && known !== undefined) return known;
-    const renewal: Renewal<R> = tokens ? { kind: 'renewed', renewed: this.#rules.accept(tokens) } : { kind: 'refused' };
-    const { reuseMs, limit } = this.#rules;
-    if (reuseMs === 0) return renewal;
-    this.#forget(key);
-    const oldest = this.#done.size >= limit ? this.#done.keys().next().value : undefined;
-    if (oldest !== undefined) this.#forget(oldest);
-    this.#done.set(key, { renewal, expiry: startTimer(reuseMs, () => this.#forget(key)) });
-    return renewal;
+  #fly(refreshToken: string, key: string): Flight<R> {
+    const { refresh, timeoutMs, reuseMs } = this.#rules;
+    let isTold = false;
+    const failed = (error: unknown): void => {
+      if (!isTold) this.#rules.failed(error);
+      isTold = true;
+    };
+    const tokens = callWithin<RefreshResult>((signal) => refresh(refreshToken, { signal }), {
+      timeoutMs: timeoutMs + reuseMs,
+      // Whatever came of a later call is newer. A refusal says nothing then: that call may have used the token up.
+      late: (value) => {
+        if (value && this.#known(key) === undefined) this.#renewed.keep(key, this.#rules.accept(value));
+      },
+    });
+    const landing = tokens
+      .then((value) => this.#landed(key, value))
+      .catch((error): Renewal<R> => {
+        failed(error);
+        return this.#known(key) ?? UNKNOWN;
+      })
+      .finally(() => this.#underWay.delete(key));
+    const flight = { landing, failed };
+    this.#underWay.set(key, flight);
+    return flight;
   }
 
-  #forget(key: string): void {
-    this.#done.get(key)?.expiry.cancel();
-    this.#done.delete(key);
+  #landed(key: string, tokens: RefreshResult): Renewal<R> {
+    if (tokens) {
+      const renewed = this.#rules.accept(tokens);
+      this.#renewed.keep(key, renewed);
+      return { kind: 'renewed', renewed };
+    }
+    // Refused because a late answer has used it up.
+    const renewed = this.#renewed.get(key);
+    if (renewed !== undefined) return { kind: 'renewed', renewed };
+    this.#refused.keep(key, true);
+    return { kind: 'refused' };
+  }
+
+  #known(key: string): Renewal<R> | undefined {
+    const renewed = this.#renewed.get(key);
+    if (renewed !== undefined) return { kind: 'renewed', renewed };
+    return this.#refused.get(key) && { kind: 'refused' };
   }
 }

@@ -1,20 +1,27 @@
 import type { Answer } from './answer.js';
 import { callWithin, heeding } from './call-within.js';
-import { pathOption, requireFunction, requireOptions, wholeNumber } from './checked.js';
+import { loginPathOption, pathOption, requireFunction, requireOptions, wholeNumber } from './checked.js';
 import type { SessionCookies } from './cookies.js';
 import { type Denial, loginAnswer, unavailableAnswer } from './denial.js';
 import { type RefreshedTokens, RefreshFlights } from './refresh-flights.js';
 import { type GatewayRequest, headerOf } from './request.js';
 import { forwardedPrefix, type PeerOptions, type TrustedProxies } from './trusted-proxies.js';
+import { firstValid, type Verification } from './verification.js';
 
 /** Nothing: the session is not valid. */
 type No = null | undefined | false;
 
 export interface SessionGateOptions<S> {
   readonly cookies: SessionCookies;
-  /** Who a session cookie's value stands for; undefined if it is invalid or expired. Throw when that cannot be told: the answer is then a 503. */
+  /**
+   * Who a session cookie's value stands for. Undefined, like everything falsy (`''`, `0`), says that it is invalid or expired. Throw when that
+   * cannot be told: the answer is then a 503.
+   */
   readonly verify: (session: string, context: { readonly signal: AbortSignal }) => S | No | PromiseLike<S | No>;
-  /** New tokens for a refresh cookie's value; undefined if the provider refuses it. Throw when that cannot be told. Default: nothing refreshes. */
+  /**
+   * New tokens for a refresh cookie's value; undefined if the provider refuses it. Throw when that cannot be told. It is called once for all who
+   * bring the value, and its signal is aborted `reuseMs` after the time is over: tokens that come late are kept. Default: nothing refreshes.
+   */
   readonly refresh?:
     | ((
         refreshToken: string,
@@ -27,19 +34,19 @@ export interface SessionGateOptions<S> {
   readonly apiPrefix?: string | undefined;
   /** Whose `X-Forwarded-Prefix` counts. Default: nobody's, the prefix is that of the cookies. */
   readonly trusted?: TrustedProxies | undefined;
-  /** How long one call of `verify` or `refresh` may take, in milliseconds. Default 5 s. */
+  /** How long a request waits for one call of `verify` or `refresh`, in milliseconds. Default 5 s. */
   readonly timeoutMs?: number | undefined;
   /** How long after a refresh those who still bring the old refresh cookie get the same result, in milliseconds. Default 10 s. */
   readonly reuseMs?: number | undefined;
-  /** Refreshes under way at once (one more is a 503), and as many results kept for `reuseMs`. Default 10,000. */
+  /** Refreshes under way at once (one more is a 503), and as many new tokens and refusals kept for `reuseMs`. Default 10,000. */
   readonly limit?: number | undefined;
   /** Hears what `verify` or `refresh` threw. What it throws is contained. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 export interface AuthenticateOptions extends PeerOptions {
-  /** Ends the waiting of this request alone; `authenticate` rejects with its reason. */
-  readonly signal?: AbortSignal | undefined;
+  /** Ends the waiting of this request alone; `authenticate` rejects with its reason. Default, or null: nothing does. */
+  readonly signal?: AbortSignal | null | undefined;
 }
 
 /** `setCookies`: the `Set-Cookie` values to send along; they hold tokens, and are empty unless the session was refreshed. */
@@ -48,11 +55,9 @@ export type Authentication<S> =
   | { readonly ok: false; readonly answer: Answer };
 
 export interface SessionGate<S> {
-  /** Who is asking, or what to answer. It rejects only when its `signal` is aborted. */
+  /** Who is asking, or what to answer. It rejects with its signal's reason once that is aborted, and with a TypeError for an unknown option. */
   authenticate(request: GatewayRequest, options?: AuthenticateOptions): Promise<Authentication<S>>;
 }
-
-type Verification<S> = { readonly kind: 'valid'; readonly session: S } | { readonly kind: 'invalid' } | { readonly kind: 'unknown' };
 
 interface Renewed<S> {
   readonly session: string;
@@ -73,7 +78,7 @@ export function createSessionGate<S>(options: SessionGateOptions<S>): SessionGat
   if (refresh !== undefined) requireFunction(WHERE, 'refresh', refresh);
   if (onError !== undefined) requireFunction(WHERE, 'onError', onError);
   if (trusted !== undefined) requireFunction(WHERE, 'trusted.trusts', (trusted as Partial<TrustedProxies> | null)?.trusts);
-  const loginPath = pathOption(WHERE, 'loginPath', options.loginPath, '/login');
+  const loginPath = loginPathOption(WHERE, options.loginPath);
   const apiPrefix = pathOption(WHERE, 'apiPrefix', options.apiPrefix, '/api');
   const timeoutMs = wholeNumber(WHERE, 'timeoutMs', options.timeoutMs, 1, ' of milliseconds') ?? 5_000;
   const reuseMs = wholeNumber(WHERE, 'reuseMs', options.reuseMs, 0, ' of milliseconds') ?? 10_000;
@@ -90,7 +95,7 @@ export function createSessionGate<S>(options: SessionGateOptions<S>): SessionGat
   const verified = async (session: string, signal?: AbortSignal): Promise<Verification<S>> => {
     try {
       const who = await callWithin<S | No>((own) => verify(session, { signal: own }), { timeoutMs, signal });
-      return who === undefined || who === null || who === false ? { kind: 'invalid' } : { kind: 'valid', session: who };
+      return who ? { kind: 'valid', session: who as S } : { kind: 'invalid' };
     } catch (error) {
       if (!signal?.aborted) failed(error);
       return { kind: 'unknown' };
@@ -122,13 +127,9 @@ export function createSessionGate<S>(options: SessionGateOptions<S>): SessionGat
       answer: unavailableAnswer(denial, setCookies),
     });
 
-    let unknown = false;
-    for (const verification of presented.session.map((session) => verified(session, signal))) {
-      const result = await verification;
-      if (result.kind === 'valid') return { ok: true, session: result.session, setCookies: [] };
-      if (result.kind === 'unknown') unknown = true;
-    }
-    if (unknown) return unavailable();
+    const known = await firstValid(presented.session, verified, signal);
+    if (known.kind === 'valid') return { ok: true, session: known.session, setCookies: [] };
+    if (known.kind === 'unknown') return unavailable();
 
     // One after the other: each use may use a token up.
     for (const refreshToken of flights === undefined ? [] : presented.refresh) {
@@ -147,7 +148,8 @@ export function createSessionGate<S>(options: SessionGateOptions<S>): SessionGat
   return {
     async authenticate(request, options = {}) {
       requireOptions('authenticate', options, ['peer', 'signal']);
-      const { peer, signal } = options;
+      const { peer } = options;
+      const signal = options.signal ?? undefined;
       signal?.throwIfAborted();
       const forwarded = forwardedPrefix(request, trusted, { peer });
       const prefix = forwarded || cookies.prefix;

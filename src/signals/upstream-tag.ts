@@ -1,5 +1,6 @@
 import { isPromiseLike } from '../promise-like.js';
 import { requireOptions } from './checked.js';
+import { isFieldText } from './field-text.js';
 import { HeaderFields, type HeaderSource } from './header-fields.js';
 import { printableTarget } from './printable-target.js';
 
@@ -8,16 +9,21 @@ export const UPSTREAM_AUTH_FAILED = 'X-Upstream-Auth-Failed';
 /** `1` on a 403 of the gateway's own that a fresh login would mend. */
 export const REAUTH_REQUIRED = 'X-Reauth-Required';
 
+/** On a stamped answer: what would ask for a password, touch the reader's session, or let a cache between keep it. */
+const DROPPED = ['WWW-Authenticate', 'Set-Cookie', 'Clear-Site-Data', 'CDN-Cache-Control', 'Surrogate-Control'];
+
 /** What is told of an upstream that answered 401 or 403; no value of any header. */
 export interface UpstreamAuthFailure {
   readonly level: 'info';
   readonly status: number;
-  /** Without query, fragment and user info; undefined if it was not given. */
+  /** Without query, fragment and user info; undefined if it was not given, or is neither a URL with a host nor a path. */
   readonly target: string | undefined;
   readonly credentialAttached: 'yes' | 'no';
 }
 
 export interface TagOptions {
+  /** The gateway's own `Set-Cookie` values, such as a refreshed session's: beside the upstream's, and on stamped answers too. Default none. */
+  readonly setCookies?: readonly string[] | undefined;
   /** Where the request went, for `log`. */
   readonly target?: string | URL | undefined;
   /** Whether the gateway sent a credential along, for `log`. Default false. */
@@ -29,21 +35,26 @@ export interface TagOptions {
 /**
  * The headers of an upstream's answer as a page of the gateway gets them: `response.writeHead(status, tagHeaders(status, answer.headers))`.
  * A tag that the upstream sent is deleted on every status. On 401 and 403 the tag is set and exposed to other origins, nothing is to be stored,
- * and what would open the browser's login dialog or touch the reader's cookies is dropped.
- * @throws {TypeError} only for an unknown option.
+ * by shared caches either (RFC 9111, RFC 9213), and what would open the browser's login dialog or touch the reader's cookies is dropped.
+ * @throws {TypeError} only for an unknown option, or for `setCookies` that are no list of header values; they are not quoted.
  */
 export function tagHeaders(status: number, headers: HeaderSource, options: TagOptions = {}): Record<string, string | string[]> {
-  requireOptions('tagHeaders', options, ['target', 'credentialAttached', 'log']);
+  checkTagOptions('tagHeaders', options);
   const fields = new HeaderFields(headers);
   forgetTag(fields);
   if (status === 401 || status === 403) {
-    for (const name of ['WWW-Authenticate', 'Set-Cookie', 'Clear-Site-Data']) fields.delete(name);
+    for (const name of DROPPED) fields.delete(name);
     fields.set('Cache-Control', 'no-store');
     // `*` means no header at all to a page that sends cookies (Fetch standard, CORS protocol and credentials).
     fields.addMember('Access-Control-Expose-Headers', UPSTREAM_AUTH_FAILED);
     fields.set(UPSTREAM_AUTH_FAILED, '1');
+    keepFromNextProxy(fields, 'Cache-Control', 'Access-Control-Expose-Headers');
     tell(status, options);
   }
+  const { setCookies = [] } = options;
+  // Last: of two for one cookie a browser keeps the later.
+  for (const cookie of setCookies) fields.append('Set-Cookie', cookie);
+  if (setCookies.length > 0) keepFromNextProxy(fields, 'Set-Cookie');
   return fields.toRecord();
 }
 
@@ -54,30 +65,24 @@ export function tagTrailers(trailers: HeaderSource): Record<string, string | str
   return fields.toRecord();
 }
 
-/**
- * `tagHeaders` for an answer that `fetch` gave: status and body are passed on, the body unread. The headers of an encoding that `fetch` has
- * undone are left out.
- */
-export function tagResponse(response: Response, options: TagOptions = {}): Response {
-  // A network error's response has no status that could be passed on.
-  if (response.status === 0) return response;
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(tagHeaders(response.status, response.headers, options))) {
-    for (const one of [value].flat()) headers.append(name, one);
-  }
-  // Only what came over the network has a URL.
-  if (response.url !== '' && headers.has('content-encoding')) {
-    headers.delete('content-encoding');
-    headers.delete('content-length');
-  }
-  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+export function checkTagOptions(where: string, options: TagOptions): void {
+  requireOptions(where, options, ['target', 'credentialAttached', 'log', 'setCookies']);
+  const { setCookies } = options;
+  if (setCookies === undefined) return;
+  // `Headers` would quote the value that it refuses.
+  if (!Array.isArray(setCookies) || !setCookies.every(isFieldText))
+    throw new TypeError(`${where}: \`setCookies\` must be a list of header values`);
 }
 
 function forgetTag(fields: HeaderFields): void {
   fields.delete(UPSTREAM_AUTH_FAILED);
   fields.deleteMember('Trailer', UPSTREAM_AUTH_FAILED);
-  // Named there, the tag would be taken off by the next proxy (RFC 9110, section 7.6.1).
-  fields.deleteMember('Connection', UPSTREAM_AUTH_FAILED);
+  keepFromNextProxy(fields, UPSTREAM_AUTH_FAILED);
+}
+
+/** What `Connection` names is taken off by the next proxy (RFC 9110, section 7.6.1). */
+function keepFromNextProxy(fields: HeaderFields, ...names: string[]): void {
+  for (const name of names) fields.deleteMember('Connection', name);
 }
 
 function tell(status: number, { target, credentialAttached, log }: TagOptions): void {

@@ -127,6 +127,31 @@ describe('installAuthWatch in Chromium', () => {
     ]);
   });
 
+  it('leaves a host that allows every origin, and so no credentials, alone with `origins`', async () => {
+    const result = await page.evaluate(
+      async ([own = '', url = '']) => {
+        const ask = () => fetch(url).then(({ status }) => status, String);
+        const uninstall = window.latchkey.installAuthWatch();
+        const watched = await ask();
+        uninstall();
+        window.latchkey.installAuthWatch({ origins: [own] });
+        return [watched, await ask(), window.heard.length];
+      },
+      [panel.url, `${elsewhere.url}/api/public?anyone`],
+    );
+    expect(result).toEqual(['TypeError: Failed to fetch', 401, 0]);
+  });
+
+  it('keeps an init that is an object of a class', async () => {
+    await page.evaluate(async () => {
+      window.latchkey.installAuthWatch();
+      // As an object of a class has it: on the prototype, and not enumerable.
+      const method = { get: () => 'POST' };
+      await fetch('/api/class', Object.create(Object.create({}, { method })));
+    });
+    expect(panel.calls).toEqual(['POST /api/class cookie=session=1']);
+  });
+
   it('installed twice, by two copies of the module, fires once; taken out, fetch is the browser’s own', async () => {
     const result = await page.evaluate(async () => {
       const own = fetch;
@@ -223,6 +248,38 @@ describe('fetchJson in Chromium', () => {
       }
     }, loginUrl);
     expect(result).toEqual({ name: 'HttpError', status: 401, told: loginUrl });
+    expect(new URL(page.url()).pathname).toBe('/sessions');
+  });
+
+  it('goes to this origin’s login on a page with a `<base>` of another', async () => {
+    await open(`/sessions?base=${encodeURIComponent(`${elsewhere.url}/`)}`);
+    const before = [panel.logins(), elsewhere.logins()];
+    await page.evaluate((url) => void window.latchkey.createFetchJson()(url), `${panel.url}/api/mine`);
+    await page.waitForURL('**/login?next=*');
+    expect(new URL(page.url()).origin).toBe(panel.url);
+    expect([panel.logins(), elsewhere.logins()]).toEqual([(before[0] ?? 0) + 1, before[1]]);
+  });
+
+  it('a 401 of another origin is an error: the page stays', async () => {
+    const failing = (url: string) =>
+      window.latchkey
+        .createFetchJson()(url)
+        .catch(({ name, status }: Entry.HttpError) => [name, status]);
+    expect(await page.evaluate(failing, `${elsewhere.url}/api/mine`)).toEqual(['HttpError', 401]);
+    expect(new URL(page.url()).pathname).toBe('/sessions');
+  });
+
+  it('goes to the login again 5 s after a navigation that came to nothing', async () => {
+    await page.clock.install();
+    await open('/sessions');
+    const tries = () => panel.calls.filter((call) => call.startsWith('GET /api/nothing ')).length;
+    const leave = () =>
+      page.evaluate(() => void window.latchkey.createFetchJson()(`/api/mine?login_url=${encodeURIComponent('/api/nothing?status=204')}`));
+    await leave();
+    await vi.waitFor(() => expect(tries()).toBe(1), 5_000);
+    await page.clock.fastForward(5_000);
+    await leave();
+    await vi.waitFor(() => expect(tries()).toBe(2), 5_000);
     expect(new URL(page.url()).pathname).toBe('/sessions');
   });
 

@@ -95,6 +95,15 @@ describe('installAuthWatch', () => {
     expect(window.heard.map(({ pathname }) => pathname)).toEqual(['/a']);
   });
 
+  it('leaves calls to other origins than `origins` alone', async () => {
+    const window = fakeWindow(() => answer(401));
+    installAuthWatch({ window, origins: ['https://panel.example'] });
+    await window.fetch('https://elsewhere.example/a');
+    expect([window.heard, window.sent[0]?.init]).toEqual([[], undefined]);
+    await window.fetch('/a');
+    expect(window.heard).toHaveLength(1);
+  });
+
   it('two windows do not know of each other', async () => {
     const one = fakeWindow(() => answer(401));
     const other = fakeWindow(() => answer(401));

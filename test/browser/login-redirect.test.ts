@@ -25,7 +25,7 @@ describe('the gateway’s own 401', () => {
   it.each(['session_expired', 'unauthenticated'])('`%s` saves the location, goes to the login, and never settles', async (error) => {
     const window = fakeWindow(() => envelope('/login', error));
     expect(await isOpen(createFetchJson({ window })('/api/sessions'))).toBe(true);
-    expect(window.visited).toEqual(['/login?next=%2Fsessions%3Fpage%3D2']);
+    expect(window.visited).toEqual(['https://panel.example/login?next=%2Fsessions%3Fpage%3D2']);
     expect(window.stored.get(RETURN_TO)).toBe('/sessions?page=2#row-7');
   });
 
@@ -121,6 +121,31 @@ describe('the gateway’s own 401', () => {
   });
 });
 
+describe('a 401 from another origin', () => {
+  const from = (url: string): Response => Object.defineProperty(envelope(), 'url', { value: url });
+
+  it('is an error: it steers no page of this one', async () => {
+    for (const input of ['https://elsewhere.example/api/sessions', new Request('http://panel.example/api/sessions')]) {
+      const window = fakeWindow(() => envelope());
+      await expect(createFetchJson({ window })(input)).rejects.toMatchObject({ name: 'HttpError', status: 401 });
+      expect([window.visited, window.stored.size]).toEqual([[], 0]);
+    }
+  });
+
+  it('is one by the address of the answer: a redirect leads there, or back', async () => {
+    await refused(fakeWindow(() => from('https://elsewhere.example/api/sessions')));
+    const window = fakeWindow(() => from('https://panel.example/api/sessions'));
+    expect(await isOpen(createFetchJson({ window })('https://elsewhere.example/api/sessions'))).toBe(true);
+    expect(window.visited).toHaveLength(1);
+  });
+
+  it('a relative address is the other origin’s on a page whose base is there', async () => {
+    const window = { ...fakeWindow(() => envelope()), document: { baseURI: 'https://elsewhere.example/' } };
+    await expect(createFetchJson({ window })('/api/sessions')).rejects.toMatchObject({ name: 'HttpError', status: 401 });
+    expect(window.visited).toEqual([]);
+  });
+});
+
 describe('a 401 of any other kind is an error with status and text', () => {
   it.each([
     ['another code', envelope('/login', 'forbidden')],
@@ -182,11 +207,19 @@ describe('a login_url', () => {
   it('may name this origin: the page goes to its path', async () => {
     const window = fakeWindow(() => envelope('https://panel.example/login?hint=a'));
     expect(await isOpen(createFetchJson({ window })('/api/sessions'))).toBe(true);
-    expect(window.visited).toEqual([expect.stringMatching(/^\/login\?hint=a&next=/)]);
+    expect(window.visited).toEqual([expect.stringMatching(/^https:\/\/panel\.example\/login\?hint=a&next=/)]);
   });
 
   it('that is the very page that the user is on is refused: it would load itself for ever', async () => {
     await refused(fakeWindow(() => envelope('/login?next=%2Fx'), 'https://panel.example/login'));
+  });
+
+  it.each([
+    ['/signin', '/signin/'],
+    ['/signin/', '/signin'],
+    ['/', '//'],
+  ])('%s is the very page too on %s, which the server redirects to or from', async (loginUrl, path) => {
+    await refused(fakeWindow(() => envelope(loginUrl), `https://panel.example${path}`));
   });
 
   it('is refused on a page that has no origin', async () => {
@@ -196,7 +229,8 @@ describe('a login_url', () => {
 
   it.each([
     ['/login?next=%2Fmodels', '/login?next=%2Fmodels'],
-    ['/login?next=', '/login?next='],
+    ['/login?next=%2Fmodels&lang=a%20b', '/login?next=%2Fmodels&lang=a%20b'],
+    ['/login?hint', '/login?hint&next=%2Fsessions%3Fpage%3D2'],
     ['/login?lang=en', '/login?lang=en&next=%2Fsessions%3Fpage%3D2'],
     ['/login?', '/login?next=%2Fsessions%3Fpage%3D2'],
     ['/gw/login', '/gw/login?next=%2Fsessions%3Fpage%3D2'],
@@ -204,8 +238,8 @@ describe('a login_url', () => {
   ])('%s: goes to %s', async (loginUrl, target) => {
     const window = fakeWindow(() => envelope(loginUrl));
     void createFetchJson({ window })('/api/sessions');
-    await vi.waitFor(() => expect(window.visited).toEqual([target]));
-    expect(new URL(target, window.location.origin).origin).toBe(window.location.origin);
+    await vi.waitFor(() => expect(window.visited).toEqual([`https://panel.example${target}`]));
+    expect(new URL(window.visited[0] ?? '').origin).toBe(window.location.origin);
   });
 
   it.each(['https://panel.example/auth/step', 'https://panel.example/api/doc', 'https://panel.example//evil.example'])(
@@ -213,13 +247,33 @@ describe('a login_url', () => {
     async (href) => {
       const window = fakeWindow(() => envelope(), href);
       void createFetchJson({ window })('/api/sessions');
-      await vi.waitFor(() => expect(window.visited).toEqual(['/login']));
+      await vi.waitFor(() => expect(window.visited).toEqual(['https://panel.example/login']));
     },
   );
 
   it('knows the login pages below the gateway’s prefix', async () => {
     const window = fakeWindow(() => envelope('/gw/login'), 'https://panel.example/gw/auth/step');
     void createFetchJson({ window, prefix: '/gw' })('/gw/api/sessions');
-    await vi.waitFor(() => expect(window.visited).toEqual(['/gw/login']));
+    await vi.waitFor(() => expect(window.visited).toEqual(['https://panel.example/gw/login']));
+  });
+
+  it.each([
+    '/login?next=',
+    '/login?next=https%3A%2F%2Fevil.example',
+    '/login?next=//evil.example/phish',
+    '/login?next=/%5Cevil.example',
+    '/login?next=/login',
+    '/login?%6eext=/api/keys',
+    '/login?next=/models&next=//evil.example',
+  ])('brings a `next` that a login may not lead to: it goes to the login with the current place instead: %s', async (loginUrl) => {
+    const window = fakeWindow(() => envelope(loginUrl));
+    void createFetchJson({ window })('/api/sessions');
+    await vi.waitFor(() => expect(window.visited).toEqual(['https://panel.example/login?next=%2Fsessions%3Fpage%3D2']));
+  });
+
+  it('brings a `next` that is a login page below the prefix: the current place counts', async () => {
+    const window = fakeWindow(() => envelope('/gw/login?next=/gw/auth/x'), 'https://panel.example/gw/models');
+    void createFetchJson({ window, prefix: '/gw' })('/gw/api/sessions');
+    await vi.waitFor(() => expect(window.visited).toEqual(['https://panel.example/gw/login?next=%2Fgw%2Fmodels']));
   });
 });

@@ -37,6 +37,27 @@ describe('bad input', () => {
     expect(window.fetch).toBe(fetch);
   });
 
+  it.each([
+    [['https://panel.example/']],
+    [['https://panel.example/api']],
+    [['panel.example']],
+    [['https://PANEL.example']],
+    [['https://panel.example:443']],
+    [['*']],
+    [['null']],
+    [['']],
+    [[undefined]],
+    [[7]],
+    ['https://panel.example'],
+    [null],
+  ])('origins %j', (origins) => {
+    for (const name of ['installAuthWatch', 'watchFetch'] as const)
+      expect(() => loose[name]({ window, origins })).toThrow(
+        new TypeError(`${name}: \`origins\` must be a list such as ['https://gateway.example']`),
+      );
+    expect(window.fetch).toBe(fetch);
+  });
+
   it.each(['gw', 7, null])('prefix %j', (prefix) => {
     for (const name of ['createFetchJson', 'takeReturnTo'] as const)
       expect(() => loose[name]({ window, prefix })).toThrow(

@@ -31,18 +31,20 @@ async function browserBundle(): Promise<string> {
 }
 
 /** Loads two copies of the library and keeps what is heard. */
-const PAGE = `<!doctype html><title>panel</title><script type="module">
+const page = (
+  base: string | null,
+): string => `<!doctype html>${base === null ? '' : `<base href="${base}">`}<title>panel</title><script type="module">
   window.heard = [];
   window.addEventListener('latchkey:authentication-required', ({ detail }) => heard.push(detail));
   window.addEventListener('pageshow', ({ persisted }) => persisted && fetch('/api/shown-from-memory'));
-  window.latchkey = await import('/latchkey.js');
-  window.copy = await import('/latchkey.js?copy');
+  window.latchkey = await import(location.origin + '/latchkey.js');
+  window.copy = await import(location.origin + '/latchkey.js?copy');
   window.ready = true;
 </script>`;
 
 /**
  * A gateway as a page sees it. `/answer?status=401&X-Some-Header=1` under any path answers just so, `/api/mine` with the gateway's own 401;
- * answers to another origin allow it with credentials. Everything that is no call is a page.
+ * answers to another origin allow it with credentials, those to `?anyone` everybody without. Everything that is no call is a page, at `?base=` with a `<base>`.
  */
 export async function startPanel(): Promise<Panel> {
   bundle ??= browserBundle();
@@ -54,7 +56,9 @@ export async function startPanel(): Promise<Panel> {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://panel.invalid');
     const { origin } = request.headers;
-    if (origin !== undefined) {
+    if (searchParams.has('anyone')) {
+      response.setHeader('Access-Control-Allow-Origin', '*');
+    } else if (origin !== undefined) {
       response.setHeader('Access-Control-Allow-Origin', origin);
       response.setHeader('Access-Control-Allow-Credentials', 'true');
       response.setHeader('Access-Control-Allow-Methods', 'GET, POST, PUT, DELETE');
@@ -75,7 +79,7 @@ export async function startPanel(): Promise<Panel> {
         logins += 1;
         await held;
       }
-      response.writeHead(200, { 'content-type': 'text/html', 'set-cookie': 'session=1; Path=/' }).end(PAGE);
+      response.writeHead(200, { 'content-type': 'text/html', 'set-cookie': 'session=1; Path=/' }).end(page(searchParams.get('base')));
     }
   }
 

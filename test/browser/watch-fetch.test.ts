@@ -134,6 +134,35 @@ describe('watchFetch', () => {
     expect(init).toEqual({ method: 'POST', headers });
   });
 
+  it('an init whose members are inherited or getters keeps them, and is plain for who wraps fetch further in', async () => {
+    class Init {
+      readonly #method = 'POST';
+      get method() {
+        return this.#method;
+      }
+      get body() {
+        return 'x';
+      }
+    }
+    const window = fakeWindow(() => answer(200));
+    const fetch = watchFetch(window.fetch, { window });
+    await fetch('/a', new Init());
+    await fetch('/b', Object.create({ method: 'PUT' }));
+    await fetch('/c', Object.defineProperty({}, 'method', { get: () => 'DELETE' }));
+    await fetch('/d', Object.freeze({ method: 'PATCH' }));
+    await fetch('/e', null as never);
+    const sent = window.sent.map(({ init }) => ({ ...init }));
+    expect(sent).toMatchObject([{ method: 'POST', body: 'x' }, { method: 'PUT' }, { method: 'DELETE' }, { method: 'PATCH' }, {}]);
+    for (const init of sent) expect(init.credentials).toBe('include');
+  });
+
+  it('credentials that are inherited or a getter’s are the caller’s', async () => {
+    const window = fakeWindow(() => answer(200));
+    const init = Object.create({ credentials: 'omit' });
+    await watchFetch(window.fetch, { window })('/a', init);
+    expect(window.sent[0]?.init).toBe(init);
+  });
+
   it.each(['omit', 'same-origin', 'include'] as const)('leaves the caller’s `%s` alone', async (credentials) => {
     const window = fakeWindow(() => answer(200));
     const init = { credentials };
@@ -152,6 +181,41 @@ describe('watchFetch', () => {
       { input: request, init: { method: 'POST' } },
     ]);
     expect(window.sent[0]?.input).toBe(request);
+  });
+
+  it('by default any origin’s 401 counts', async () => {
+    expect(await heardFor(answer(401), 'https://elsewhere.example/x')).toHaveLength(1);
+  });
+
+  it('with `origins`, a call to any other one is left entirely alone', async () => {
+    const window = fakeWindow(() => answer(401));
+    const fetch = watchFetch(window.fetch, { window, origins: ['https://panel.example', 'https://gateway.example:8443'] });
+    const init = { method: 'POST' };
+    await fetch('https://elsewhere.example/x', init);
+    await fetch(new URL('https://gateway.example/x'));
+    await fetch(new Request('http://panel.example/x'));
+    await fetch('https://');
+    expect(window.heard).toEqual([]);
+    expect(window.sent[0]?.init).toBe(init);
+    expect(window.sent.slice(1).map((one) => one.init)).toEqual([undefined, undefined, undefined]);
+    window.sent.length = 0;
+    await fetch('/a', init);
+    await fetch('https://gateway.example:8443/b');
+    expect(window.heard.map(({ pathname }) => pathname)).toEqual(['/a', '/b']);
+    expect(window.sent.map((one) => one.init?.credentials)).toEqual(['include', 'include']);
+  });
+
+  it('with `origins`, a 401 that a redirect to another one gave is not told', async () => {
+    const from = (url: string) => Object.defineProperty(answer(401), 'url', { value: url });
+    for (const [url, told] of [
+      ['https://elsewhere.example/a', 0],
+      ['https://panel.example/a', 1],
+      ['', 1],
+    ] as const) {
+      const window = fakeWindow(() => from(url));
+      expect((await watchFetch(window.fetch, { window, origins: ['https://panel.example'] })('/a')).status).toBe(401);
+      expect(window.heard).toHaveLength(told);
+    }
   });
 
   it('calls fetch as a method of its window', async () => {

@@ -158,6 +158,8 @@ describe('loginState', () => {
     [{ https: true, keys: [KEY], prefix: '//x' }, 'prefix'],
     [{ https: true, keys: [KEY], name: '__Host-x' }, 'name'],
     [{ https: true, keys: [KEY], loginPath: 'x' }, 'loginPath'],
+    [{ https: true, keys: [KEY], loginPath: '/' }, 'loginPath'],
+    [{ https: true, keys: [KEY], loginPath: '' }, 'loginPath'],
     [{ https: true, keys: [KEY], clock: {} }, 'clock.now'],
   ])('%j is a TypeError that names it and quotes no key', (options, name) => {
     const make = (): unknown => loginState(options as LoginStateOptions);

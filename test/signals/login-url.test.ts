@@ -36,6 +36,10 @@ describe('loginUrl', () => {
   it('a mistake of the caller’s is a TypeError', () => {
     expect(() => loginUrl({ nxt: '/x' } as never)).toThrow(new TypeError('loginUrl: unknown option `nxt`'));
     expect(() => loginUrl({ loginPath: 'https://idp.test/' })).toThrow("loginUrl: `loginPath` must be a path such as '/gw'");
+    for (const loginPath of ['/', ''])
+      expect(() => loginUrl({ loginPath })).toThrow(
+        new TypeError("loginUrl: `loginPath` must be a path such as '/login', and not the root"),
+      );
     expect(() => loginUrl(null as never)).toThrow('loginUrl: `options` must be an object');
   });
 });

@@ -102,44 +102,6 @@ describe('refreshing, with time frozen', () => {
     expect(calls).toHaveLength(0);
   });
 
-  it('refresh that hangs: 503 after timeoutMs, the next request asks again', async () => {
-    const { gate, calls } = slow();
-    const waiting = Promise.all([gate.authenticate(asks('refresh=r1')), gate.authenticate(asks('refresh=r1'))]);
-    await vi.advanceTimersByTimeAsync(5_000);
-    for (const one of await waiting) expect(one).toMatchObject({ ok: false, answer: { status: 503 } });
-    expect(calls[0]?.signal.aborted).toBe(true);
-    void gate.authenticate(asks('refresh=r1'));
-    await settled();
-    expect(calls).toHaveLength(2);
-  });
-
-  it('(hole) tokens that come after the time is over are kept for who tries again', async () => {
-    const { gate, calls } = slow();
-    const waiting = gate.authenticate(asks('refresh=r1'));
-    await vi.advanceTimersByTimeAsync(5_000);
-    expect(await waiting).toMatchObject({ ok: false, answer: { status: 503 } });
-    const again = gate.authenticate(asks('refresh=r1'));
-    await settled();
-    calls[0]?.answer.resolve({ session: 's2', refresh: 'r2' });
-    await settled();
-    // The first call has used the token up.
-    calls[1]?.answer.resolve(undefined);
-    expect(await again).toMatchObject({ ok: true, session: 's2' });
-    expect(await gate.authenticate(asks('refresh=r1'))).toMatchObject({ ok: true, setCookies: set('s2', 'r2') });
-    expect(calls).toHaveLength(2);
-  });
-
-  it('a late answer that cannot be used disturbs nobody', async () => {
-    const { gate, calls } = slow();
-    const waiting = gate.authenticate(asks('refresh=r1'));
-    await vi.advanceTimersByTimeAsync(5_000);
-    await waiting;
-    calls[0]?.answer.resolve({ session: 'not a cookie' });
-    // An unhandled rejection would fail the run.
-    await settled();
-    expect(calls).toHaveLength(1);
-  });
-
   it('after reuseMs the old refresh token is asked about again', async () => {
     const { gate, calls } = slow({ reuseMs: 3_000 });
     const first = gate.authenticate(asks('refresh=r1'));

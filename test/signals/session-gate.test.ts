@@ -99,7 +99,7 @@ describe('a session gate, over HTTP', () => {
     expect((await server.get('/', { cookie: 'session=bad' })).status).toBe(302);
   });
 
-  it.each([null, undefined, false])('verify says no with %s', async (no) => {
+  it.each([null, undefined, false, '', 0, Number.NaN])('verify says no with %j, like everything falsy', async (no) => {
     const server = await serverWith({ verify: () => no as undefined });
     expect((await server.get('/api/x', { cookie: 'session=x' })).status).toBe(401);
   });
@@ -112,7 +112,7 @@ describe('a session gate, over HTTP', () => {
     const server = await serverWith({ verify, onError: (error) => errors.push(error) });
     for (const path of ['/api/sessions', '/sessions']) {
       const answer = await server.get(path, { cookie: `session=${SECRET}` });
-      expect(answer).toMatchObject({ status: 503, setCookies: [], headers: { 'retry-after': '10', 'cache-control': 'no-store' } });
+      expect(answer).toMatchObject({ status: 503, setCookies: [], headers: { 'retry-after': '5', 'cache-control': 'no-store' } });
       expect(answer.headers).not.toHaveProperty('location');
       expect(answer.body).not.toContain(SECRET);
     }
@@ -234,6 +234,8 @@ describe('a session gate, without a server', () => {
     [{ cookies, verify: true }, 'verify'],
     [{ cookies, verify: () => 1, refresh: null }, 'refresh'],
     [{ cookies, verify: () => 1, loginPath: 'login' }, 'loginPath'],
+    [{ cookies, verify: () => 1, loginPath: '/' }, 'loginPath'],
+    [{ cookies, verify: () => 1, loginPath: '' }, 'loginPath'],
     [{ cookies, verify: () => 1, apiPrefix: '//x' }, 'apiPrefix'],
     [{ cookies, verify: () => 1, trusted: ['10.0.0.1'] }, 'trusted.trusts'],
     [{ cookies, verify: () => 1, timeoutMs: 0 }, 'timeoutMs'],
@@ -244,6 +246,10 @@ describe('a session gate, without a server', () => {
   ])('%j is a TypeError that names it', (options, name) => {
     expect(() => createSessionGate(options as never)).toThrow(TypeError);
     expect(() => createSessionGate(options as never)).toThrow(`\`${name}\``);
+  });
+
+  it('a signal that is null is none', async () => {
+    expect(await gate.authenticate({ headers: { cookie: 'session=good' } }, { signal: null })).toMatchObject({ ok: true });
   });
 
   it('an unknown option of authenticate is one, too', async () => {
