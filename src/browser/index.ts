@@ -1,3 +1,4 @@
+export { type SafeNextOptions, safeNext } from '../signals/safe-next.js';
 export { createFetchJson, type FetchJson, type FetchJsonOptions } from './fetch-json.js';
 export { HttpError } from './http-error.js';
 export { type AuthWatchOptions, installAuthWatch } from './install.js';

@@ -16,6 +16,13 @@ export interface AuthenticationRequired {
   readonly stepUp: boolean;
 }
 
+declare global {
+  /** So that listeners on a window know what they hear. */
+  interface WindowEventMap {
+    'latchkey:authentication-required': CustomEvent<AuthenticationRequired>;
+  }
+}
+
 export interface WatchOptions {
   /** Paths whose 401 is an answer and not the end of a session, as prefixes of the request's path. Default `['/api/auth/']`. */
   readonly exempt?: readonly string[] | undefined;

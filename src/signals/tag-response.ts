@@ -1,12 +1,14 @@
 import { isFieldText } from './field-text.js';
 import { checkTagOptions, type TagOptions, tagHeaders } from './upstream-tag.js';
 
+/** What was about the upstream's own connection (RFC 9110, section 7.6.1). */
+const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'];
 /** The content codings that every `fetch` undoes. */
 const UNDONE = ['gzip', 'x-gzip', 'deflate', 'br'];
 
 /**
- * `tagHeaders` for an answer that `fetch` gave: status and body are passed on, the body unread. The headers of an encoding that `fetch` has
- * undone (gzip, deflate, br) are left out; any other one, zstd too, is left alone with its body. A reason phrase that a `Response` cannot hold
+ * `tagHeaders` for an answer that `fetch` gave: status and body are passed on, the body unread. The headers of its connection, and of an encoding
+ * that `fetch` has undone (gzip, deflate, br), are left out; any other one, zstd too, is left alone with its body. A reason phrase that a `Response` cannot hold
  * becomes an empty one, and a status that it cannot hold (outside of 200 to 599) a 502 without the upstream's headers and body.
  * @throws {TypeError} only for an unknown option, or for `setCookies` that are no list of header values; they are not quoted.
  */
@@ -20,6 +22,7 @@ export function tagResponse(response: Response, options: TagOptions = {}): Respo
     return new Response(null, { status: 502, headers: written(tagHeaders(502, [], options)) });
   }
   const headers = written(tagHeaders(status, response.headers, options));
+  for (const name of HOP_BY_HOP) headers.delete(name);
   // Only what came over the network has a URL.
   if (response.url !== '' && isUndone(headers.get('content-encoding'))) {
     headers.delete('content-encoding');

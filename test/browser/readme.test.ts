@@ -39,7 +39,7 @@ it('the README’s example shows an upstream’s 401 in its panel, and the model
   await page.goto(gateway.url);
   const shown = await page.evaluate(`import('/example.js').then(async ({ panelText, placeAfterLogin }) =>
     [await panelText('works'), await panelText('fails'), placeAfterLogin(), location.pathname])`);
-  expect(shown).toEqual(['small, large', 'upstream auth failed: fails', '/', '/']);
+  expect(shown).toEqual(['small, large', 'upstream auth failed: fails', `${gateway.url}/`, '/']);
   await page.close();
   await gateway.close();
 });

@@ -58,6 +58,8 @@ describe('the packed package, in an empty project', () => {
     const uses = entries.map(
       (entry, index) => `import * as entry${index} from '${entry.replace(/^\./, 'latchkey')}'; export { entry${index} };`,
     );
+    // A listener on a window knows what it hears.
+    uses.push("window.addEventListener('latchkey:authentication-required', ({ detail }) => detail.stepUp satisfies boolean);");
     writeFileSync(join(project, 'uses.ts'), uses.join('\n'));
     const options = {
       module: 'nodenext',

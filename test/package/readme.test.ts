@@ -8,7 +8,7 @@ import { type Asked, BLOCKS, README, readmeProject, runBlock } from '../support/
 /** What a block says that it prints: the comment behind a `console.log`, up to a colon. */
 const promised = (code: string): string[] => [...code.matchAll(/console\.log\(.*\); \/\/ ([^:\n]+)/g)].map(([, value]) => value ?? '');
 
-const indexOf = (entry: string): number => BLOCKS.findIndex((code) => code.includes(`from '${entry}'`));
+const indexOf = (...entries: string[]): number => BLOCKS.findIndex((code) => entries.every((entry) => code.includes(`from '${entry}'`)));
 
 interface Answered {
   readonly status: number;
@@ -76,29 +76,46 @@ describe('README', () => {
     expect(driven(index, requests).answers.map(({ status }) => status)).toEqual([200, 401, 400]);
   });
 
-  it('proxy: the 401 passes unchanged, is heard and written once, and fresh auth writes again', () => {
+  it('proxy: 401s pass unchanged and are heard; a made-up token marks nothing, the first 2xx does', () => {
     const bearer = (token: string): Asked => ({ path: '/v1/models?a=b', headers: { authorization: `Bearer ${token}` } });
-    const { answers, printed } = driven(indexOf('latchkey/proxy'), [bearer('stale-token'), bearer('stale-token'), bearer('fresh-token')]);
+    const { answers, printed } = driven(indexOf('latchkey/proxy'), ['made-up', 'fresh-token', 'made-up'].map(bearer));
     expect(answers.map(({ status, body }) => [status, body])).toEqual([
       [401, '{"error":"expired"}'],
-      [401, '{"error":"expired"}'],
       [200, '{"text":"done"}'],
+      [401, '{"error":"expired"}'],
     ]);
     expect(answers[0]?.headers['www-authenticate']).toBe('Bearer realm="upstream"');
-    expect(printed).toEqual(['status unauthenticated', 'status running']);
+    expect(printed).toEqual(['status running']);
   });
 
-  it('signals: who has no session is sent to the login, and an upstream’s 401 is marked', () => {
+  it('signals: who has no session is sent to the login; an upstream’s 401 is marked, a blocked scope is a 503 without the mark', () => {
     const cookie = '__Secure-session=some-session-id';
-    const requests = [{ path: '/api/models' }, { path: '/models?page=2' }, { path: '/api/models', headers: { cookie } }];
-    const [api, page, upstream] = driven(indexOf('latchkey/signals'), requests).answers;
-    expect(JSON.parse(api?.body ?? '')).toMatchObject({ error: 'unauthenticated', login_url: '/gw/login' });
-    expect([page?.status, page?.headers['location']]).toEqual([302, '/gw/login?next=%2Fgw%2Fmodels%3Fpage%3D2']);
-    expect([upstream?.status, upstream?.headers['x-upstream-auth-failed'], upstream?.headers['www-authenticate']]).toEqual([
-      401,
-      '1',
-      undefined,
+    const asked = { path: '/api/models', headers: { cookie } };
+    const { answers } = driven(indexOf('latchkey/fetch', 'latchkey/signals'), [
+      { path: '/api/models' },
+      { path: '/models?page=2' },
+      asked,
+      asked,
     ]);
+    expect(JSON.parse(answers[0]?.body ?? '')).toMatchObject({ error: 'unauthenticated', login_url: '/gw/login' });
+    expect([answers[1]?.status, answers[1]?.headers['location']]).toEqual([302, '/gw/login?next=%2Fgw%2Fmodels%3Fpage%3D2']);
+    const seen = answers.slice(2).map(({ status, headers }) => [status, headers['x-upstream-auth-failed'], headers['www-authenticate']]);
+    expect(seen).toEqual([
+      [401, '1', undefined],
+      [503, undefined, undefined],
+    ]);
+    expect(answers[3]?.body).toBe('{"error":"CREDENTIAL_REJECTED"}');
+  });
+
+  it('login: where to go on travels in a cookie of the server’s, and nowhere else', () => {
+    const index = BLOCKS.findIndex((code) => code.includes('loginState({'));
+    const [there, evil] = driven(index, [{ path: '/login?next=%2Fgw%2Fmodels' }, { path: '/login?next=%2F%2Fevil.example' }]).answers;
+    const issued = there?.headers['set-cookie']?.split(';')[0] ?? '';
+    expect(issued).toMatch(/^__Secure-/);
+    expect(evil?.headers['set-cookie']).toContain('Max-Age=0');
+    const back = { path: '/callback?next=%2Fgw%2Felsewhere', headers: { cookie: issued } };
+    const { answers } = driven(index, [back, { ...back, headers: { cookie: `${issued}x` } }]);
+    expect(answers.map(({ headers }) => headers['location'])).toEqual(['/gw/models', '/gw/']);
   });
 
   it('names every event, error code and option that there is', () => {

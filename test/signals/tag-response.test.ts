@@ -37,6 +37,13 @@ describe('tagResponse', () => {
     expect(tagged.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
   });
 
+  it('leaves out what was about the upstream’s own connection', () => {
+    const own = { connection: 'keep-alive', 'keep-alive': 'timeout=5', 'transfer-encoding': 'chunked', upgrade: 'h2c' };
+    const tagged = tagResponse(new Response('body', { status: 401, headers: { ...own, 'x-request-id': 'r1' } }));
+    for (const name of Object.keys(own)) expect(tagged.headers.get(name)).toBeNull();
+    expect(tagged.headers.get('x-request-id')).toBe('r1');
+  });
+
   it('streams: the first bytes are there before the last are sent', async () => {
     let finish!: () => void;
     const stream = new ReadableStream({

@@ -24,6 +24,10 @@ const GATEWAY_TYPES = `
     function idleSessions(): Iterable<{ id: string }>;
     function preparePrompt(item: { id: string }, signal: AbortSignal): Promise<string>;
     function warm(headers: Record<string, string>, prompt: string): Promise<Response>;
+    const window: {
+      addEventListener<K extends keyof WindowEventMap>(name: K, listener: (event: WindowEventMap[K]) => void): void;
+    };
+    const location: { readonly origin: string };
     function saveStatus(workload: import('latchkey/proxy').Workload, options: { signal: AbortSignal }): Promise<void>;
   }`;
 
