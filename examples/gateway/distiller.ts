@@ -11,6 +11,7 @@ export interface DistillerOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** A text that the upstream refuses for itself is forgotten, and `onError` hears of it. */
 export interface Distiller {
   /** Queues a text; for room, texts that were put aside are forgotten. Refused (`false`) when too many wait all the same. */
   add(scope: SessionScope, text: string): boolean;
@@ -27,6 +28,8 @@ interface Queue {
 }
 
 const MOST_WAITING = 1_000;
+/** What is about the credential, the account or the moment, and may be another time. Any other 4xx is about the text. */
+const ANOTHER_TIME = [401, 402, 403, 408, 425, 429];
 
 /** Works through texts, one at a time in a session. While a session's credential is dead its texts wait, and nobody else's do. */
 export function createDistiller(latchkey: Latchkey, { upstreams, parkMs, onError }: DistillerOptions): Distiller {
@@ -35,7 +38,8 @@ export function createDistiller(latchkey: Latchkey, { upstreams, parkMs, onError
   let done = 0;
   let waiting = 0;
 
-  const distil = async ({ scope }: Queue, text: string): Promise<void> => {
+  /** What is wrong with the text; undefined if it is done. */
+  const distil = async ({ scope }: Queue, text: string): Promise<Error | undefined> => {
     const base = upstreams[scope.provider] as string;
     const authFetch = createAuthFetch(latchkey, {
       scope: { ...scope, purpose: 'distill' },
@@ -52,16 +56,21 @@ export function createDistiller(latchkey: Latchkey, { upstreams, parkMs, onError
     });
     // A real gateway would keep what the model made of the text.
     await response.arrayBuffer();
-    if (!response.ok) throw new Error(`distilling: the upstream answered ${response.status}`);
+    const { ok, status } = response;
+    if (ok) return undefined;
+    const error = new Error(`distilling: the upstream answered ${status}`);
+    if (status >= 400 && status < 500 && !ANOTHER_TIME.includes(status)) return error;
+    throw error;
   };
 
   const work = async (key: string, queue: Queue): Promise<void> => {
-    // A text leaves the queue when it is done, so that one whose wait was in vain is tried again.
+    // A text leaves the queue when it is done, so that one whose wait was in vain is tried again; and when it would fail every time.
     for (let [text] = queue.texts; text !== undefined; [text] = queue.texts) {
-      await distil(queue, text);
+      const refusal = await distil(queue, text);
       queue.texts.shift();
-      done++;
       waiting--;
+      if (refusal === undefined) done++;
+      else onError(refusal);
     }
     queues.delete(key);
   };

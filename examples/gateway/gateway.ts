@@ -3,18 +3,21 @@ import type { AddressInfo } from 'node:net';
 import { createLatchkey, type IdleLoop, isLatchkeyError, type Latchkey } from 'latchkey';
 import { createUnauthorizedMonitor } from 'latchkey/proxy';
 import { requiresAuth, requireVerifier, sendAnswer } from 'latchkey/signals';
+import { sendJson } from './answers.js';
 import { createDistiller, type Distiller } from './distiller.js';
 import { printEvents } from './event-lines.js';
 import { createLogin } from './login.js';
 import { createOperator } from './operator.js';
+import { isFromThisMachine } from './own-origin.js';
 import { createPages } from './pages.js';
 import { createProxy } from './proxy.js';
 import { seenSessions, sessionOf } from './seen-sessions.js';
+import { readUpstreams } from './upstreams.js';
 import { createUsers, type Users } from './users.js';
 import { createWarmer } from './warmer.js';
 
 export interface GatewayOptions {
-  /** Base URL by provider: what comes in under `/NAME/` goes out there. */
+  /** Base URL by provider: what comes in under `/NAME/` goes out there. A name is made of a-z, 0-9 and `-`, and is none of the gateway's own paths. */
   readonly upstreams: Readonly<Record<string, string>>;
   /** Operators: password by name. May be left out on a loopback address only, and then there is no login. */
   readonly users?: Readonly<Record<string, string>> | undefined;
@@ -48,9 +51,10 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** @throws {TypeError} if the gateway could be reached from elsewhere and has no users. */
+/** @throws {TypeError} if the gateway could be reached from elsewhere and has no users, or for an upstream's name or base that is none. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { upstreams, host = '127.0.0.1', port = 0, https = false, print = () => {} } = options;
+  const { host = '127.0.0.1', port = 0, https = false, print = () => {} } = options;
+  const upstreams = readUpstreams(options.upstreams);
   const passwords = options.users ?? {};
   const users = createUsers(passwords, { sessionMs: options.sessionMs ?? 15 * 60_000, refreshMs: options.refreshMs ?? 8 * 60 * 60_000 });
   const mustLogIn = requiresAuth(host) || Object.keys(passwords).length > 0;
@@ -96,10 +100,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   function targetOf({ pathname, search }: URL): URL | undefined {
     const provider = pathname.split('/')[1] ?? '';
     if (!Object.hasOwn(upstreams, provider)) return undefined;
-    const target = new URL(upstreams[provider] as string);
-    target.pathname = target.pathname.replace(/\/$/, '') + pathname.slice(provider.length + 1);
-    target.search = search;
-    return target;
+    return new URL(`${upstreams[provider]}${pathname.slice(provider.length + 1)}${search}`);
   }
 
   function scopeOf({ url, headers }: Pick<IncomingMessage, 'url' | 'headers'>) {
@@ -112,7 +113,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const target = targetOf(url);
     if (target !== undefined) return proxy.forward(request, response, target);
     if (request.method === 'GET' && pages.servePublic(url.pathname, response)) return;
-    if (!mustLogIn) return operator.handle(request, response, url, undefined);
+    if (!mustLogIn) {
+      if (isFromThisMachine(request)) return operator.handle(request, response, url, undefined);
+      return sendJson(response, 403, { error: 'FORBIDDEN', detail: 'Without a login this is for this machine only.' });
+    }
     if (await login.handle(request, response, url)) return;
     const entry = await login.authenticate(request);
     if (!entry.ok) return sendAnswer(response, entry.answer);
@@ -127,6 +131,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       else response.writeHead(500).end();
     });
   });
+  // As many as fit: with a limit Node drops the rest without a word, and with them, perhaps, the body's length.
+  server.maxHeadersCount = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, host, resolve);
   });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSessionGate, loginState, safeNext, sessionCookies } from 'latchkey/signals';
+import { isSameOrigin } from './own-origin.js';
 import type { Pages } from './pages.js';
 import type { User, Users } from './users.js';
 
@@ -46,6 +47,7 @@ export function createLogin({ users, pages, https }: LoginOptions) {
         response.setHeader('set-cookie', next === '' ? state.clear() : state.issue(next));
         pages.send(response, 200, 'login.html');
       } else if ((url.pathname === '/login' || url.pathname === '/logout') && method === 'POST') {
+        // SameSite=Lax cookies do not travel with another site's POST; this keeps other sites from logging somebody in as somebody else.
         if (!isSameOrigin(request)) {
           response.writeHead(403, { 'content-type': 'text/plain' }).end('This form belongs to another site.\n');
         } else if (url.pathname === '/login') {
@@ -64,14 +66,6 @@ export function createLogin({ users, pages, https }: LoginOptions) {
 
 function redirect(response: ServerResponse, location: string, setCookies: readonly string[]): void {
   response.writeHead(303, { location, 'set-cookie': [...setCookies], 'cache-control': 'no-store' }).end();
-}
-
-/** SameSite=Lax cookies do not travel with another site's POST; this keeps other sites from logging somebody in as somebody else. */
-function isSameOrigin({ headers }: IncomingMessage): boolean {
-  const site = headers['sec-fetch-site'];
-  if (site !== undefined) return site === 'same-origin';
-  const { origin } = headers;
-  return origin === undefined || (URL.canParse(origin) && new URL(origin).host === headers.host);
 }
 
 async function readForm(request: IncomingMessage): Promise<URLSearchParams> {

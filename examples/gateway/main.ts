@@ -11,14 +11,19 @@ const CLIENT_EVERY_MS = 20_000;
 const upstream = await startUpstream({ tokenMs: TOKEN_MS, pauseMs: 200 });
 const password = randomBytes(6).toString('hex');
 const print = (line: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
+const port = Number(process.env['PORT'] ?? 8080);
 const gateway = await startGateway({
   upstreams: Object.fromEntries(PROVIDERS.map((name) => [name, `${upstream.url}/${name}`])),
   users: { demo: password },
-  port: Number(process.env['PORT'] ?? 8080),
+  port,
   sessionMs: 60_000,
   warmEveryMs: 2_000,
   idleMs: 3_000,
   print,
+}).catch((error: NodeJS.ErrnoException) => {
+  if (error.code === undefined) throw error;
+  console.error(`The gateway cannot listen on port ${port} (${error.code}). PORT sets another.`);
+  process.exit(1);
 });
 
 console.log(`The gateway listens on ${gateway.url}. Log in there as demo, with the password ${password}.`);

@@ -5,6 +5,7 @@ import type { ReadableStream } from 'node:stream/web';
 import { isLatchkeyError, type Latchkey } from 'latchkey';
 import { type AuthFetch, createAuthFetch } from 'latchkey/fetch';
 import { tagHeaders } from 'latchkey/signals';
+import { sendJson } from './answers.js';
 import type { Pages } from './pages.js';
 import type { SeenSessions } from './seen-sessions.js';
 import type { User } from './users.js';
@@ -17,8 +18,17 @@ export interface OperatorOptions {
   readonly print: (line: string) => void;
 }
 
-/** What fetch has undone, or what was about the upstream's connection. */
-const NOT_PASSED_ON = ['connection', 'content-encoding', 'content-length', 'keep-alive', 'transfer-encoding'];
+/** What the page needs of an answer. Anything else an upstream could say would be said to the operator's browser, in the gateway's name. */
+const PASSED_ON = ['content-type', 'retry-after'];
+/** Opened as a page it is nobody's. */
+const NO_PAGE = { 'content-security-policy': 'sandbox', 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
+/** What would bring work back. */
+const HELP = {
+  rejected: 'a fresh credential from its client',
+  expired: 'a fresh credential from its client',
+  held: 'the end of the hold, or another credential from its client',
+  refused: 'a credential of its own',
+} as const;
 
 /** The operator's page and what it asks for. Everything here is behind the login. */
 export function createOperator(latchkey: Latchkey, { upstreams, sessions, pages, print }: OperatorOptions) {
@@ -41,12 +51,16 @@ export function createOperator(latchkey: Latchkey, { upstreams, sessions, pages,
       else sendJson(response, 502, { error: 'UPSTREAM_UNREACHABLE', detail: 'The upstream could not be reached.' });
       return;
     }
-    const headers = tagHeaders(answer.status, answer.headers, {
-      target,
-      credentialAttached: true,
-      log: (failure) => print(`operator call: ${JSON.stringify(failure)}`),
-    });
-    for (const name of NOT_PASSED_ON) delete headers[name];
+    const passedOn = Object.fromEntries([...answer.headers].filter(([name]) => PASSED_ON.includes(name)));
+    const headers = tagHeaders(
+      answer.status,
+      { ...passedOn, ...NO_PAGE },
+      {
+        target,
+        credentialAttached: true,
+        log: (failure) => print(`operator call: ${JSON.stringify(failure)}`),
+      },
+    );
     response.writeHead(answer.status, headers);
     if (answer.body === null) response.end();
     // A page that has seen enough takes the answer no further.
@@ -54,10 +68,9 @@ export function createOperator(latchkey: Latchkey, { upstreams, sessions, pages,
   }
 
   function explainInWords(provider: string): string {
-    const { reason, candidates } = latchkey.explain({ provider });
-    const [first] = candidates;
-    if (first === undefined) return 'No client has presented a credential yet.';
-    return `Nothing was sent: credential ${first.fingerprint} is ${reason}. What would help: ${first.unblock}.`;
+    const [first] = latchkey.explain({ provider }).candidates;
+    if (first?.reason === undefined) return 'No client has presented a credential yet.';
+    return `Nothing was sent: credential ${first.fingerprint} is ${first.reason}. What would help: ${HELP[first.reason]}.`;
   }
 
   /** By fingerprint only: what clients call their sessions is theirs. */
@@ -70,11 +83,12 @@ export function createOperator(latchkey: Latchkey, { upstreams, sessions, pages,
         fingerprint: own?.fingerprint,
         state: ok ? 'usable' : reason,
         since: own?.since,
-        unblock: own?.unblock,
+        unblock: own?.reason && HELP[own.reason],
         lastSeen,
       };
     });
-    return { sessions: described, stats: latchkey.stats() };
+    const callable = Object.keys(upstreams).filter((provider) => latchkey.canRun({ provider }));
+    return { sessions: described, callable, stats: latchkey.stats() };
   }
 
   return {
@@ -89,10 +103,4 @@ export function createOperator(latchkey: Latchkey, { upstreams, sessions, pages,
       else sendJson(response, 404, { error: 'NOT_FOUND' });
     },
   };
-}
-
-function sendJson(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-  response
-    .writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers })
-    .end(JSON.stringify(body));
 }

@@ -1,12 +1,14 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { pipeline } from 'node:stream';
 import type { UnauthorizedMonitor } from 'latchkey/proxy';
-import { endToEnd, pairsOf } from './hop-by-hop.js';
+import { sendJson } from './answers.js';
+import { endToEnd, hasKnownFraming, trailersOf } from './hop-by-hop.js';
+import { turnedAway } from './turned-away.js';
 
 export interface ProxyOptions {
   readonly monitor: UnauthorizedMonitor<IncomingMessage>;
-  /** The upstream's answer to a request has arrived. */
+  /** The upstream's answer to a request that presented a credential has arrived, and goes back to the client. */
   readonly onAnswer: (request: IncomingMessage, status: number) => void;
 }
 
@@ -21,57 +23,83 @@ export interface Proxy {
  * provider's; `Host` is the upstream's.
  */
 const OWN_HEADERS = ['host', 'expect', 'cookie', 'x-session-id'];
-const UNREACHABLE = JSON.stringify({ error: { type: 'upstream_failed', message: 'The upstream gave no answer.' } });
 
 export function createProxy({ monitor, onAnswer }: ProxyOptions): Proxy {
   const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
 
+  function send(request: IncomingMessage, target: URL): ClientRequest {
+    const secure = target.protocol === 'https:';
+    const outgoing = (secure ? requestHttps : requestHttp)(target, {
+      method: request.method,
+      headers: ['host', target.host, ...endToEnd(request.rawHeaders, OWN_HEADERS), ...framing(request)],
+      agent: secure ? agents.https : agents.http,
+    });
+    // As many as fit: with a limit Node drops the rest without a word.
+    outgoing.maxHeadersCount = 0;
+    return outgoing;
+  }
+
   return {
     forward(request, response, target) {
+      const refusal = turnedAway(request);
+      if (refusal !== undefined) {
+        request.resume();
+        sendJson(response, refusal.status, { error: { type: 'request_refused', message: refusal.message } });
+        return;
+      }
       // On arrival: that is what orders the credentials that clients present.
       const exchange = monitor.open(request);
-      const secure = target.protocol === 'https:';
-      const outgoing = (secure ? requestHttps : requestHttp)(target, {
-        method: request.method,
-        headers: ['host', target.host, ...endToEnd(request.rawHeaders, OWN_HEADERS), ...framing(request)],
-        agent: secure ? agents.https : agents.http,
-      });
+      const failed = (error: unknown): void => {
+        exchange.failed(error);
+        if (response.destroyed || response.headersSent) return;
+        sendJson(response, 502, { error: { type: 'upstream_failed', message: 'The upstream gave no answer that can be passed on.' } });
+      };
+      let outgoing: ClientRequest;
+      try {
+        outgoing = send(request, target);
+      } catch (error) {
+        request.resume();
+        failed(error);
+        return;
+      }
 
-      let answered = false;
       outgoing.once('response', (answer) => {
-        answered = true;
+        const { statusCode: status = 0, statusMessage, headers, rawHeaders } = answer;
         exchange.answered(answer);
         try {
-          response.writeHead(answer.statusCode ?? 0, answer.statusMessage, endToEnd(answer.rawHeaders));
-        } catch {
-          // A status that is none, such as 099.
-          answer.destroy();
-          response.writeHead(502, { 'content-type': 'application/json' }).end(UNREACHABLE);
+          if (status < 200 || !hasKnownFraming(headers)) throw new RangeError('no answer that can be passed on');
+          response.writeHead(status, statusMessage, endToEnd(rawHeaders));
+        } catch (error) {
+          // A status that is none, such as 099, or a reason phrase with control characters, comes here too.
+          outgoing.destroy();
+          failed(error);
           return;
         }
-        onAnswer(request, answer.statusCode ?? 0);
-        // At once, so that the client of a slow stream knows that it has begun.
-        response.flushHeaders();
-        answer.once('end', () => response.addTrailers(pairsOf(answer.rawTrailers)));
+        if (exchange.credential !== undefined) onAnswer(request, status);
+        // At once, so that the client of a slow stream knows that it has begun. Not `flushHeaders`, which sends other bytes for é.
+        response.write(Buffer.alloc(0));
+        answer.once('end', () => response.addTrailers(trailersOf(answer.rawTrailers)));
         // An answer that breaks off breaks off for the client too.
         pipeline(answer, response, () => {});
       });
-      outgoing.once('error', (error) => {
-        if (answered) return;
-        exchange.failed(error);
-        if (response.destroyed) return;
-        response.writeHead(502, { 'content-type': 'application/json' }).end(UNREACHABLE);
+      // Nobody asked for another protocol. Unheard, the event would leave the client waiting.
+      outgoing.once('upgrade', (_, socket) => {
+        socket.destroy();
+        failed(new Error('the upstream switched protocols'));
       });
-      // The client has gone: nobody will read the answer.
+      outgoing.on('error', failed);
+      // The client has gone, or has its answer before its upload was over: nobody will read the rest.
       response.once('close', () => {
-        if (!response.writableFinished) outgoing.destroy();
+        if (!response.writableFinished || !request.complete) outgoing.destroy();
       });
 
       request.once('end', () => {
-        if (!outgoing.destroyed) outgoing.addTrailers(pairsOf(request.rawTrailers));
+        if (!outgoing.destroyed) outgoing.addTrailers(trailersOf(request.rawTrailers));
       });
       // Not `pipeline`: it would close the client's connection when the upstream answers before it has read everything.
       request.pipe(outgoing);
+      // After `pipe`, which pauses what it lets go of: the rest of an upload that nobody takes is read and forgotten.
+      outgoing.once('close', () => request.resume());
     },
     close() {
       agents.http.destroy();

@@ -19,11 +19,15 @@ export interface SeenSessions {
 const MOST_SESSIONS = 1_000;
 const SESSION_ID = /^[\w.-]{1,64}$/;
 
-/** The session that a request names in `x-session-id`, else the one of the credential that it presents; undefined for an anonymous request. */
+/**
+ * The session that a request names in `x-session-id`, else the one of the credential that it presents, by a name that no header can spell; undefined
+ * for an anonymous request.
+ */
 export function sessionOf(headers: IncomingMessage['headers']): string | undefined {
   const named = headers['x-session-id'];
   if (typeof named === 'string' && SESSION_ID.test(named)) return named;
-  return credentialFromHeaders(headers)?.fingerprint;
+  const credential = credentialFromHeaders(headers);
+  return credential && `key:${credential.fingerprint}`;
 }
 
 export function seenSessions(latchkey: Latchkey): SeenSessions {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, randomUUID, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 
 /** Who a session is of. */
@@ -13,6 +13,7 @@ export interface Users {
   verify(session: string): User | undefined;
   /** New tokens for a refresh token, which is used up by that. */
   refresh(refresh: string): Tokens | undefined;
+  /** Ends the whole logins that the tokens are of: what was refreshed meanwhile, in another tab, ends too. */
   logout(tokens: { readonly session: readonly string[]; readonly refresh: readonly string[] }): void;
   /** Signs everybody out. */
   endAll(): void;
@@ -23,9 +24,16 @@ interface Tokens {
   readonly refresh: string;
 }
 
-interface Issued {
-  readonly user: User;
+interface Issued extends Login {
   readonly until: number;
+  /** A refresh token that is used up still leads to its login. */
+  used: boolean;
+}
+
+interface Login {
+  readonly user: User;
+  /** The same for all tokens that come of one login. */
+  readonly family: string;
 }
 
 const MOST_SESSIONS = 10_000;
@@ -39,26 +47,29 @@ export function createUsers(passwords: Readonly<Record<string, string>>, lives: 
   const sessions = new Map<string, Issued>();
   const refreshes = new Map<string, Issued>();
 
-  const issue = (user: User): Tokens => ({
-    session: put(sessions, user, lives.sessionMs),
-    refresh: put(refreshes, user, lives.refreshMs),
+  const issue = (login: Login): Tokens => ({
+    session: put(sessions, login, lives.sessionMs),
+    refresh: put(refreshes, login, lives.refreshMs),
   });
 
   return {
     async login(name, password) {
       // As long for a name that nobody has.
       const right = timingSafeEqual(await hashed(password), await (accounts.get(name) ?? nobody));
-      return right && accounts.has(name) ? issue({ name }) : undefined;
+      return right && accounts.has(name) ? issue({ user: { name }, family: randomUUID() }) : undefined;
     },
     verify: (session) => find(sessions, session)?.user,
     refresh(refresh) {
       const issued = find(refreshes, refresh);
-      refreshes.delete(keyOf(refresh));
-      return issued === undefined ? undefined : issue(issued.user);
+      if (issued === undefined || issued.used) return undefined;
+      issued.used = true;
+      return issue(issued);
     },
     logout({ session, refresh }) {
-      for (const one of session) sessions.delete(keyOf(one));
-      for (const one of refresh) refreshes.delete(keyOf(one));
+      const ended = new Set(
+        [...session.map((one) => find(sessions, one)), ...refresh.map((one) => find(refreshes, one))].map((one) => one?.family),
+      );
+      for (const table of [sessions, refreshes]) for (const [key, { family }] of table) if (ended.has(family)) table.delete(key);
     },
     endAll() {
       sessions.clear();
@@ -72,14 +83,14 @@ function keyOf(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }
 
-function put(table: Map<string, Issued>, user: User, lifeMs: number): string {
+function put(table: Map<string, Issued>, { user, family }: Login, lifeMs: number): string {
   const now = Date.now();
   for (const [key, { until }] of table) {
     if (until > now && table.size < MOST_SESSIONS) break;
     table.delete(key);
   }
   const token = randomBytes(32).toString('base64url');
-  table.set(keyOf(token), { user, until: now + lifeMs });
+  table.set(keyOf(token), { user, family, until: now + lifeMs, used: false });
   return token;
 }
 

@@ -29,6 +29,8 @@ export function createWarmer(latchkey: Latchkey, options: WarmerOptions): IdleLo
             headers: { ...lease.headers(), 'content-type': 'application/json' },
             body: JSON.stringify(body),
             signal,
+            // fetch takes `authorization` off when a redirect leaves the origin, and no other credential's header.
+            redirect: 'error',
           });
           await (await check(response)).arrayBuffer();
         },

@@ -50,7 +50,7 @@ describe('the low-level hook', () => {
     for (let n = 0; n < 3; n++) monitor.open(requestWith('dead')).answered(401);
     expect(hooked).toHaveLength(3);
     const { fingerprint } = bearer('dead');
-    expect(hooked[2]).toEqual({ scope: SCOPE, fingerprint, target: '/v1/messages', method: 'POST' });
+    expect(hooked[2]).toEqual({ scope: SCOPE, fingerprint, path: '/v1/messages', method: 'POST' });
   });
 
   it.each([200, 204, 302, 304, 400, 402, 403, 404, 407, 429, 500, 502, 503])('a %i does not fire it', (status) => {
@@ -87,7 +87,7 @@ describe('the low-level hook', () => {
     const monitor = watch();
     latchkey.capture(SCOPE, bearer('alive'));
     monitor.open(requestWith()).answered(401);
-    expect(hooked).toEqual([{ scope: SCOPE, fingerprint: undefined, target: '/v1/messages', method: 'POST' }]);
+    expect(hooked).toEqual([{ scope: SCOPE, fingerprint: undefined, path: '/v1/messages', method: 'POST' }]);
     expect(written).toEqual([]);
     expect(monitor.workload(SCOPE).state).toBe('starting');
     expect(latchkey.canRun(SCOPE)).toBe(true);
@@ -130,7 +130,7 @@ describe('the low-level hook', () => {
   });
 });
 
-describe('the target', () => {
+describe('the path', () => {
   it.each([
     ['/v1/messages?key=secret', '/v1/messages'],
     ['/v1/messages#part', '/v1/messages'],
@@ -139,9 +139,9 @@ describe('the target', () => {
     ['*', ''],
     ['user:secret@api.example:443', ''],
     ['https://', ''],
-  ])('of %s is %s', (url, target) => {
+  ])('of %s is %s', (url, path) => {
     watch().open(requestWith('dead', url)).answered(401);
-    expect(hooked[0]?.target).toBe(target);
+    expect(hooked[0]?.path).toBe(path);
   });
 
   it('of a request without one is empty; a Request gives its path; Express keeps the whole one beside a cut one', () => {
@@ -149,7 +149,7 @@ describe('the target', () => {
     monitor.open({ headers: {} }).answered(401);
     monitor.open(new Request('http://gateway.example/v1/models?page=2', { method: 'PUT' })).answered(401);
     monitor.open({ headers: {}, url: '/models', originalUrl: '/v1/models?page=2' } as ProxiedRequest).answered(401);
-    expect(hooked.map(({ target, method }) => [target, method])).toEqual([
+    expect(hooked.map(({ path, method }) => [path, method])).toEqual([
       ['', ''],
       ['/v1/models', 'PUT'],
       ['/v1/models', ''],
@@ -398,7 +398,7 @@ describe('no value of a credential', () => {
     monitor.open({ headers: { 'x-api-key': SECRET, 'x-fail': '1' } }).answered(401);
     monitor.open({ headers: { authorization: `Bearer ${SECRET}` } }).failed(new Error(SECRET));
     await settled();
-    expect(hooked[0]?.target).toMatch(/^\/v1\/keys\/bearer:[0-9a-f]{16}$/);
+    expect(hooked[0]?.path).toMatch(/^\/v1\/keys\/bearer:[0-9a-f]{16}$/);
     expect(told).toHaveLength(4);
     const everything = [hooked, written, told, monitor.workload(SCOPE), monitor, exchange];
     const text = everything

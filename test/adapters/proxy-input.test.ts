@@ -17,6 +17,8 @@ describe('a mistake in the options is a TypeError that names it', () => {
     ['provisional', { scope, provisional: 'yes' }, '`provisional` must be a boolean'],
     ['writeTimeoutMs', { scope, writeTimeoutMs: 0 }, '`writeTimeoutMs` must be a number of milliseconds, 1 or more'],
     ['writeTimeoutMs', { scope, writeTimeoutMs: Number.POSITIVE_INFINITY }, '`writeTimeoutMs` must be a number of milliseconds, 1 or more'],
+    ['clock', { scope, clock: {} }, '`clock` must have a function `now`'],
+    ['clock', { scope, clock: null }, '`clock` must have a function `now`'],
     ['limit', { scope, limit: 0.5 }, '`limit` must be a whole number, 1 or more'],
   ])('%s', (_, options, message) => {
     const create = (): unknown => createUnauthorizedMonitor(createLatchkey(), options as UnauthorizedMonitorOptions);

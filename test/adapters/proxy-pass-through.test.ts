@@ -71,7 +71,7 @@ describe.each(FRONTS)('a transparent proxy on %s', (_, start) => {
     expect(direct.headers['www-authenticate']).toBe('Bearer realm="upstream", error="invalid_token"');
     expect(await receive(`${front.url}/v1/messages?beta=1`, authorization(DEAD))).toEqual(direct);
     const { fingerprint } = bearer(DEAD);
-    expect(hooked).toEqual([{ scope: { session: 's', provider: 'p' }, fingerprint, target: '/v1/messages', method: 'GET' }]);
+    expect(hooked).toEqual([{ scope: { session: 's', provider: 'p' }, fingerprint, path: '/v1/messages', method: 'GET' }]);
     expect(written.map(({ state }) => state)).toEqual(['unauthenticated']);
     expect(latchkey.canRun({ session: 's', provider: 'p' })).toBe(false);
   });

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createUnauthorizedMonitor, type Exchange, type UnauthorizedMonitor, type Workload } from '../../src/adapters/proxy.js';
+import type { Clock } from '../../src/clock.js';
 import { apiKey, bearer, createLatchkey, type Latchkey, type Scope } from '../../src/index.js';
-import { freezeTime, START } from '../support/clock.js';
+import { freezeTime, manualClock, START } from '../support/clock.js';
 
 const SCOPE = { session: 's', provider: 'p' };
 
@@ -21,7 +22,7 @@ afterEach(() => {
 });
 
 /** The scope stands in the request's headers, so that one monitor can serve several. */
-function watch(options: { limit?: number; provisional?: boolean } = {}): typeof monitor {
+function watch(options: { limit?: number; provisional?: boolean; clock?: Clock } = {}): typeof monitor {
   return createUnauthorizedMonitor(latchkey, {
     scope: ({ headers }: { headers: Record<string, string> }) => JSON.parse(headers['x-scope'] ?? 'null') as Scope,
     onWorkload: (workload) => void written.push(workload),
@@ -163,6 +164,16 @@ describe('re-armed', () => {
     expect(states()).toEqual(['unauthenticated', 'running', 'unauthenticated', 'running']);
   });
 
+  it('by a borrowed credential’s successor, however long the workload has been known', () => {
+    monitor.started(SCOPE);
+    latchkey.capture({ session: 'other', provider: 'p' }, bearer('lent'));
+    const resolution = latchkey.resolve(SCOPE);
+    if (!resolution.ok) throw new Error('blocked');
+    monitor.open({ headers: { 'x-scope': JSON.stringify(SCOPE) } }, { lease: resolution.lease }).answered(401);
+    latchkey.capture({ session: 'other', provider: 'p' }, bearer('fresh'));
+    expect(states()).toEqual(['running', 'unauthenticated', 'running']);
+  });
+
   it('not by the dead credential, presented again', () => {
     open('dead').answered(401);
     open('dead');
@@ -208,31 +219,6 @@ describe('late answers', () => {
   });
 });
 
-describe('start-up', () => {
-  it('(hole) never overwrites unauthenticated with running', () => {
-    open('dead').answered(401);
-    monitor.started(SCOPE);
-    expect(monitor.workload(SCOPE).state).toBe('unauthenticated');
-    expect(states()).toEqual(['unauthenticated']);
-    latchkey.capture(SCOPE, bearer('fresh'));
-    expect(states()).toEqual(['unauthenticated', 'running']);
-  });
-
-  it('that completes first is running, and then unauthenticated', () => {
-    monitor.started(SCOPE);
-    expect(states()).toEqual(['running']);
-    open('dead').answered(401);
-    monitor.started(SCOPE);
-    expect(states()).toEqual(['running', 'unauthenticated']);
-  });
-
-  it('is not over for an answer that says nothing of the credential', () => {
-    open('token').answered(503);
-    expect(monitor.workload(SCOPE).state).toBe('starting');
-    expect(states()).toEqual([]);
-  });
-});
-
 describe('what is remembered', () => {
   it('goes with its session', () => {
     open('dead').answered(401);
@@ -254,6 +240,18 @@ describe('what is remembered', () => {
     monitor = watch({ limit: 2 });
     for (const session of ['a', 'b', 'a', 'c', 'a', 'b']) open(`dead-${session}`, { session, provider: 'p' }).answered(401);
     expect(written.map(({ scope }) => scope.session)).toEqual(['a', 'b', 'c', 'b']);
+  });
+
+  it('has its times by the clock that it is given', () => {
+    const clock = manualClock(1_000_000_000_000);
+    latchkey = createLatchkey({ clock });
+    monitor = watch({ clock });
+    expect(monitor.workload(SCOPE).since).toBe(1_000_000_000_000);
+    clock.advance(1);
+    open('token').answered(200);
+    clock.advance(1);
+    open('token').answered(401);
+    expect(written.map(({ since }) => since)).toEqual([1_000_000_000_001, 1_000_000_000_002]);
   });
 
   it('does not hang on a scope object that changes afterwards', () => {

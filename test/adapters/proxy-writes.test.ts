@@ -129,6 +129,47 @@ describe('a status write', () => {
     expect(errors).toHaveLength(1);
   });
 
+  it.each([
+    [
+      '`then` throws',
+      {
+        // biome-ignore lint/suspicious/noThenProperty: that is what is tried
+        then() {
+          throw new Error('hostile');
+        },
+      },
+    ],
+    [
+      '`then` cannot be read',
+      {
+        // biome-ignore lint/suspicious/noThenProperty: that is what is tried
+        get then(): never {
+          throw new Error('hostile');
+        },
+      },
+    ],
+  ])('whose promise is none (%s) failed, and disturbs no answer', async (_, promise) => {
+    let tried = 0;
+    const hostile = createUnauthorizedMonitor(latchkey, {
+      scope: () => 's',
+      onWorkload: () => {
+        tried++;
+        return promise;
+      },
+      onError: (error, origin) => void errors.push(`${origin}: ${(error as Error).message}`),
+    });
+    const answer = (): void => hostile.open({ headers: { authorization: 'Bearer dead' } }).answered(401);
+    answer();
+    await settled();
+    expect(errors).toEqual(['onWorkload: hostile']);
+    answer();
+    await settled();
+    expect(tried).toBe(2);
+    await hostile.close();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(errors).toEqual(['onWorkload: hostile', 'onWorkload: hostile']);
+  });
+
   it('whose fate is unknown is corrected when the state changes back', async () => {
     open('good').answered(200);
     await end(0);
@@ -148,54 +189,6 @@ describe('a status write', () => {
     await end(1, new Error('who knows'));
     open('good').answered(200);
     expect(states()).toEqual(['running', 'unauthenticated', 'running']);
-  });
-
-  it('that arrives after it was given up counts, if nothing was written since', async () => {
-    open('dead').answered(401);
-    await vi.advanceTimersByTimeAsync(1_000);
-    await end(0);
-    open('dead').answered(401);
-    expect(states()).toEqual(['unauthenticated']);
-  });
-
-  it('that arrives late over a newer one is corrected', async () => {
-    open('dead').answered(401);
-    open('fresh').answered(200);
-    await vi.advanceTimersByTimeAsync(1_000);
-    expect(states()).toEqual(['unauthenticated', 'running']);
-    await end(1);
-    await end(0);
-    expect(states()).toEqual(['unauthenticated', 'running', 'running']);
-    await end(2);
-    open('fresh').answered(200);
-    expect(states()).toHaveLength(3);
-  });
-
-  it('that arrives late while the newer one is out is corrected after that', async () => {
-    open('dead').answered(401);
-    open('fresh').answered(200);
-    await vi.advanceTimersByTimeAsync(1_000);
-    await end(0);
-    expect(states()).toEqual(['unauthenticated', 'running']);
-    await end(1);
-    expect(states()).toEqual(['unauthenticated', 'running', 'running']);
-    await end(2);
-    expect(states()).toHaveLength(3);
-  });
-
-  it('to a store that is always too slow ends', async () => {
-    open('dead').answered(401);
-    for (let n = 0; n < 5; n++) {
-      await vi.advanceTimersByTimeAsync(1_000);
-      open('dead').answered(401);
-      await vi.advanceTimersByTimeAsync(500);
-      await end(n);
-    }
-    const { length } = writes;
-    for (let n = 5; n < length; n++) await end(n);
-    await vi.advanceTimersByTimeAsync(60_000);
-    expect(writes.length).toBe(length);
-    expect(new Set(states())).toEqual(new Set(['unauthenticated']));
   });
 });
 

@@ -100,6 +100,24 @@ describe('the operator’s page in Chromium', () => {
     await page.getByRole('cell', { name: 'goes on' }).first().waitFor();
   });
 
+  it('calls what has failed once more by itself when fresh auth has come', async () => {
+    const { upstream, gateway } = playing;
+    await page.goto(gateway.url);
+    await logIn();
+    expect(await panel('openai', 'Failed with 503')).toContain('No client has presented a credential yet.');
+    await client(upstream.issue());
+    await panel('openai', 'Works');
+    upstream.revoke();
+    await call('openai');
+    await panel('openai', 'Rejected with 401');
+    expect(await page.getByText('Goes on with').first().innerText()).toBe('Goes on with a fresh credential from its client.');
+    const before = upstream.seen.calls;
+    await client(upstream.issue());
+    await panel('openai', 'Works');
+    // The client's call, and the panel's.
+    expect(upstream.seen.calls).toBe(before + 2);
+  });
+
   it('goes to the login once when its own session is over, and comes back to where it was', async () => {
     const { upstream, gateway } = playing;
     await client(upstream.issue());

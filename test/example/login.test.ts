@@ -1,11 +1,19 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { startGateway } from '../../examples/gateway/gateway.js';
+import { type Gateway, startGateway } from '../../examples/gateway/gateway.js';
 import { Browserless } from './browserless.js';
 import { HOSTILE } from './hostile-next.js';
 import { endAfterEach, PASSWORD, play } from './playing.js';
 
 endAfterEach();
 afterEach(() => void vi.useRealTimers());
+
+/** Of the operators' API; fetch would not send such headers. */
+async function statusOf({ url }: Gateway, headers: Record<string, string>): Promise<number | undefined> {
+  const [answer] = (await once(request(`${url}/api/sessions`, { headers, agent: false }).end(), 'response')) as [IncomingMessage];
+  return answer.resume().statusCode;
+}
 
 describe('the login', () => {
   it('is where a page leads that nobody is logged in for, and what the API names in its 401', async () => {
@@ -75,6 +83,38 @@ describe('the login', () => {
   });
 });
 
+describe('the logout', () => {
+  const cookieOf = (browser: Browserless): string => browser.cookies.map((name, index) => `${name}=${browser.secrets[index]}`).join('; ');
+
+  it('ends the whole login, what another tab has refreshed meanwhile included, and no other login', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const { gateway } = await play({ sessionMs: 60_000, refreshMs: 3_600_000 });
+    const [tab, stranger] = [new Browserless(gateway), new Browserless(gateway)];
+    await tab.logIn();
+    const before = cookieOf(tab);
+    vi.setSystemTime(Date.now() + 60_001);
+    await stranger.logIn();
+    expect((await tab.fetch('/api/upstreams')).status).toBe(200);
+    expect(cookieOf(tab)).not.toBe(before);
+    // Sent before the new cookies had arrived.
+    const logout = await fetch(`${gateway.url}/logout`, { method: 'POST', redirect: 'manual', headers: { cookie: before } });
+    expect(logout.status).toBe(303);
+    const statusWith = async (cookie: string): Promise<number> =>
+      (await fetch(`${gateway.url}/api/upstreams`, { headers: { cookie } })).status;
+    expect(await statusWith(cookieOf(tab))).toBe(401);
+    expect(await statusWith(before)).toBe(401);
+    expect((await stranger.fetch('/api/upstreams')).status).toBe(200);
+  });
+
+  it('a refresh token is good for one use', async () => {
+    const { gateway } = await play();
+    const tokens = await gateway.users.login('demo', PASSWORD);
+    const next = gateway.users.refresh(tokens?.refresh as string);
+    expect(gateway.users.verify(next?.session as string)).toEqual({ name: 'demo' });
+    expect(gateway.users.refresh(tokens?.refresh as string)).toBeUndefined();
+  });
+});
+
 describe('an operator’s session', () => {
   it('is refreshed when it is over, once for parallel requests, and ends when the refresh token does', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
@@ -97,7 +137,7 @@ describe('an operator’s session', () => {
 });
 
 describe('a gateway that others can reach', () => {
-  it.each(['0.0.0.0', '::', '192.0.2.1', ''])('does not start on %j without users', async (host) => {
+  it.each(['0.0.0.0', '::', '192.0.2.1'])('does not start on %j without users', async (host) => {
     await expect(startGateway({ upstreams: {}, host })).rejects.toThrow(TypeError);
   });
 
@@ -106,5 +146,39 @@ describe('a gateway that others can reach', () => {
     const page = await fetch(gateway.url);
     expect(page.status).toBe(200);
     expect(await page.text()).toContain('<strong></strong>');
+  });
+
+  it.each(['evil.example', 'evil.example:80', '127.0.0.1.evil.example', '192.0.2.1'])(
+    'and then answers nobody who calls it %j: a name of somebody else’s may lead here',
+    async (host) => {
+      const { gateway } = await play({ users: {} });
+      expect(await statusOf(gateway, { host })).toBe(403);
+    },
+  );
+
+  it.each(['localhost', 'LOCALHOST:8080', '127.0.0.1', '[::1]:8080'])('but who calls it %j', async (host) => {
+    const { gateway } = await play({ users: {} });
+    expect(await statusOf(gateway, { host })).toBe(200);
+    expect(await statusOf(gateway, { host, 'sec-fetch-site': 'none' })).toBe(200);
+    expect(await statusOf(gateway, { host, 'sec-fetch-site': 'same-origin' })).toBe(200);
+  });
+
+  it.each([{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'https://evil.example' }, { origin: 'null' }])(
+    'nor another site’s page: %j',
+    async (headers) => {
+      const { gateway } = await play({ users: {} });
+      expect(await statusOf(gateway, headers as Record<string, string>)).toBe(403);
+    },
+  );
+});
+
+describe('an upstream', () => {
+  it.each(['api', 'login', 'logout', 'assets', '', 'a/b', 'Upper', 'a.b', '__proto__x', 'é'])('cannot be called %j', async (name) => {
+    const error = new TypeError(`upstreams: no provider can be called ${JSON.stringify(name)}`);
+    await expect(startGateway({ upstreams: { [name]: 'http://127.0.0.1' } })).rejects.toThrow(error);
+  });
+
+  it.each(['', 'example.com', '/x', 'ftp://example.com'])('cannot be at %j', async (base) => {
+    await expect(startGateway({ upstreams: { up: base } })).rejects.toThrow(new TypeError('upstreams: `up` must be an http or https URL'));
   });
 });

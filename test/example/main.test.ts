@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
@@ -9,6 +12,24 @@ let child: ChildProcess | undefined;
 afterEach(() => void child?.kill('SIGKILL'));
 
 describe('npm run example', () => {
+  it('says in a line that its port is taken', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      child = spawn(process.execPath, ['--import', 'tsx', MAIN], {
+        env: { ...process.env, PORT: String(port) },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const exited = once(child, 'exit');
+      const [told, error] = await Promise.all([child.stdout, child.stderr].map((stream) => text(stream as Readable)));
+      expect(await exited).toEqual([1, null]);
+      expect([told, error]).toEqual(['', `The gateway cannot listen on port ${port} (EADDRINUSE). PORT sets another.\n`]);
+    } finally {
+      server.close();
+    }
+  });
+
   it('starts, prints where it listens and what happens, and ends cleanly with Ctrl-C', async () => {
     child = spawn(process.execPath, ['--import', 'tsx', MAIN], { env: { ...process.env, PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] });
     const exited = once(child, 'exit');

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { bearer } from '../../src/index.js';
 import { scriptedUpstream } from '../support/upstream.js';
 import { Browserless } from './browserless.js';
 import { endAfterEach, PASSWORD, type Playing, play } from './playing.js';
@@ -56,7 +57,9 @@ describe('the call of an upstream', () => {
     expect([blocked.status, blocked.headers.get(TAG)]).toEqual([503, null]);
     expect(await blocked.json()).toEqual({
       error: 'CREDENTIAL_REJECTED',
-      detail: expect.stringMatching(/^Nothing was sent: credential [0-9a-f]{16} is rejected\./),
+      detail: expect.stringMatching(
+        /^Nothing was sent: credential [0-9a-f]{16} is rejected\. What would help: a fresh credential from its client\.$/,
+      ),
     });
     expect(upstream.seen.calls).toBe(before);
 
@@ -96,6 +99,58 @@ describe('the call of an upstream', () => {
     }
   });
 
+  it.each([200, 401])('passes on what the page needs of a %i and nothing that an upstream could do to it', async (status) => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const hostile = await scriptedUpstream(({ path }) => ({
+      status: path === '/v1/models' ? status : 200,
+      headers: {
+        'content-type': 'text/html',
+        'retry-after': '7',
+        'set-cookie': 'session=planted-by-upstream; Path=/',
+        'access-control-allow-origin': 'https://evil.example',
+        'access-control-allow-credentials': 'true',
+        'strict-transport-security': 'max-age=99',
+        'clear-site-data': '"cookies"',
+        'cache-control': 'public, max-age=9999',
+        'content-security-policy': 'default-src *',
+        'www-authenticate': 'Basic',
+        [TAG]: '1',
+        link: '</evil.js>; rel=preload',
+      },
+      body: '<script>alert(document.domain)</script>',
+    }));
+    try {
+      const { browser, gateway } = await loggedIn({ upstreams: { openai: hostile.url }, sessionMs: 60_000 });
+      gateway.latchkey.capture({ session: 's', provider: 'openai' }, bearer('some-token'));
+      vi.setSystemTime(Date.now() + 60_001);
+      const answer = await browser.fetch(CALL);
+      const {
+        connection: _,
+        date: __,
+        'keep-alive': ___,
+        'transfer-encoding': ____,
+        'set-cookie': cookies,
+        ...rest
+      } = Object.fromEntries(answer.headers);
+      expect(rest).toEqual({
+        'content-type': 'text/html',
+        'retry-after': '7',
+        'cache-control': 'no-store',
+        'content-security-policy': 'sandbox',
+        'x-content-type-options': 'nosniff',
+        ...(status === 401 && { [TAG]: '1', 'access-control-expose-headers': 'X-Upstream-Auth-Failed' }),
+      });
+      // The operator's session has been refreshed by the same answer, and lives on.
+      expect(cookies).toMatch(/^refresh=/);
+      expect(answer.headers.getSetCookie().join()).not.toContain('planted');
+      vi.setSystemTime(Date.now() + 30_000);
+      expect((await browser.fetch('/api/sessions')).status).toBe(200);
+    } finally {
+      vi.useRealTimers();
+      await hostile.close();
+    }
+  });
+
   it('is for the upstreams that there are, and for GET', async () => {
     const { browser } = await loggedIn();
     expect(await (await browser.fetch('/api/upstreams')).json()).toEqual({ upstreams: ['anthropic', 'openai'] });
@@ -116,10 +171,12 @@ describe('what the page is told and what is printed', () => {
     await browser.fetch(CALL);
     const answer = await browser.fetch('/api/sessions');
     const told = await answer.text();
-    const { sessions, stats } = JSON.parse(told) as { sessions: object[]; stats: object };
+    const { sessions, callable, stats } = JSON.parse(told) as { sessions: object[]; callable: string[]; stats: object };
+    // The newest credential is what the operator calls with.
+    expect(callable).toEqual(['openai']);
     expect(sessions).toEqual([
       expect.objectContaining({ provider: 'openai', state: 'usable', fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/) }),
-      expect.objectContaining({ provider: 'openai', state: 'rejected', unblock: expect.stringContaining('fresh credential') }),
+      expect.objectContaining({ provider: 'openai', state: 'rejected', unblock: 'a fresh credential from its client' }),
     ]);
     expect(stats).toMatchObject({ rejected: expect.any(Number), openIncidents: 1 });
     for (const event of ['captured', 'rejected', 'blocked', 'incident']) expect(lines.join('\n')).toMatch(new RegExp(`^${event}`, 'm'));

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type ClientRequest, createServer, type IncomingMessage, type RequestListener, type RequestOptions, request } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, createServer as createRawServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach } from 'vitest';
 import { type Gateway, startGateway } from '../../examples/gateway/gateway.js';
@@ -24,13 +24,33 @@ export async function upstreamOf(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A gateway before one upstream, called `api`, that listens under `/base`. */
+export interface RawUpstream {
+  readonly url: string;
+  readonly sockets: readonly Socket[];
+}
+
+/** An upstream that says what no HTTP server would, when the first bytes of a request have come. */
+export async function rawUpstream(answer: (socket: Socket, request: Buffer) => void): Promise<RawUpstream> {
+  const sockets: Socket[] = [];
+  const server = createRawServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {}).once('data', (request: Buffer) => answer(socket, request));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ending.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets };
+}
+
+/** A gateway before one upstream, called `up`, that listens under `/base`. */
 export async function gatewayBefore(listener: RequestListener): Promise<Gateway> {
   return gatewayTo(`${await upstreamOf(listener)}/base/`);
 }
 
 export async function gatewayTo(url: string): Promise<Gateway> {
-  const gateway = await startGateway({ upstreams: { api: url }, warmEveryMs: 60 * 60_000 });
+  const gateway = await startGateway({ upstreams: { up: url }, warmEveryMs: 60 * 60_000 });
   ending.push(() => gateway.close());
   return gateway;
 }

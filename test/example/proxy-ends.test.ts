@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, vi } from 'vitest';
+import { createProxy } from '../../examples/gateway/proxy.js';
+import { createUnauthorizedMonitor } from '../../src/adapters/proxy.js';
+import { createLatchkey } from '../../src/index.js';
 import { deferred } from '../support/deferred.js';
 import { answerTo, ending, endProxiesAfterEach, gatewayBefore, gatewayTo, get, open, upstreamOf } from './proxied.js';
 
@@ -17,7 +19,7 @@ describe('how the proxy’s exchanges end', () => {
         if (when !== 'before the answer') response.write('begun');
         arrived.resolve();
       });
-      const outgoing = open(gateway, '/api/slow').end();
+      const outgoing = open(gateway, '/up/slow').end();
       await arrived.promise;
       if (when !== 'before the answer') await once(await answerTo(outgoing), 'data');
       outgoing.destroy();
@@ -30,7 +32,7 @@ describe('how the proxy’s exchanges end', () => {
     const gateway = await gatewayBefore((_, response) => {
       response.write('begun', () => response.destroy());
     });
-    const answer = await get(gateway, '/api/x');
+    const answer = await get(gateway, '/up/x');
     expect(answer.statusCode).toBe(200);
     await expect(text(answer)).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
@@ -39,7 +41,7 @@ describe('how the proxy’s exchanges end', () => {
     const url = await upstreamOf((incoming) => incoming.socket.destroy());
     if (what === 'nobody listens') await ending.pop()?.();
     const gateway = await gatewayTo(url);
-    const answer = await get(gateway, '/api/x', { headers: { authorization: 'Bearer some-token', 'x-session-id': 's' } });
+    const answer = await get(gateway, '/up/x', { headers: { authorization: 'Bearer some-token', 'x-session-id': 's' } });
     expect(answer.statusCode).toBe(502);
     expect(answer.headers).not.toHaveProperty('x-upstream-auth-failed');
     expect(JSON.parse(await text(answer))).toMatchObject({ error: { type: 'upstream_failed' } });
@@ -47,15 +49,18 @@ describe('how the proxy’s exchanges end', () => {
     expect(gateway.latchkey.stats()).toMatchObject({ accepted: 0, rejected: 0 });
   });
 
-  it('502 when the upstream’s status is none, and the gateway lives on', async () => {
-    const server = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.once('data', () => socket.end('HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n'));
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    ending.push(() => server.close());
-    const gateway = await gatewayTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    for (let time = 0; time < 2; time++) expect((await get(gateway, '/api/x')).resume().statusCode).toBe(502);
+  it('502 when the request cannot even be made, its upload read away', async () => {
+    const latchkey = createLatchkey();
+    const failures: unknown[] = [];
+    const monitor = createUnauthorizedMonitor(latchkey, { scope: () => 's' });
+    const open = vi.spyOn(monitor, 'open');
+    const proxy = createProxy({ monitor, onAnswer: () => failures.push('answered') });
+    ending.push(() => proxy.close());
+    const url = await upstreamOf((incoming, response) => proxy.forward(incoming, response, new URL('ftp://127.0.0.1/')));
+    const init = { method: 'POST', body: 'x'.repeat(5_000_000), headers: { authorization: 'Bearer some-token' } };
+    for (let time = 0; time < 2; time++) expect((await fetch(url, init)).status).toBe(502);
+    expect(open).toHaveBeenCalledTimes(2);
+    expect([failures, latchkey.stats().accepted, latchkey.stats().rejected]).toEqual([[], 0, 0]);
   });
 
   it('close() ends a gateway that is at work, open connections and all', async () => {
@@ -64,7 +69,7 @@ describe('how the proxy’s exchanges end', () => {
       response.write('begun');
       arrived.resolve();
     });
-    const answer = await get(gateway, '/api/x');
+    const answer = await get(gateway, '/up/x');
     await arrived.promise;
     const broken = expect(text(answer)).rejects.toThrow();
     await gateway.close();

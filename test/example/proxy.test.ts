@@ -26,7 +26,7 @@ describe('what the proxy passes on', () => {
       ]);
       response.end('teapot');
     });
-    const outgoing = open(gateway, '/api/v1/x%20y/?q=1&q=2', {
+    const outgoing = open(gateway, '/up/v1/x%20y/?q=1&q=2', {
       method: 'PUT',
       headers: { 'x-custom': 'as it is', authorization: 'Bearer some-token', 'content-length': 4 },
     });
@@ -63,7 +63,7 @@ describe('what the proxy passes on', () => {
       'keep-alive': '9',
       'proxy-connection': 'x',
     };
-    const answer = await get(gateway, '/api/x', { headers: { ...hops, 'proxy-authorization': 'Basic eDp5', 'x-kept': '1' } });
+    const answer = await get(gateway, '/up/x', { headers: { ...hops, 'proxy-authorization': 'Basic eDp5', 'x-kept': '1' } });
     expect(await text(answer)).toBe('ok');
     expect(Object.keys(sent).sort()).toEqual(['connection', 'host', 'x-kept']);
     expect(sent.connection).toBe('keep-alive');
@@ -78,7 +78,7 @@ describe('what the proxy passes on', () => {
       sent = incoming.headers;
       response.end();
     });
-    (await get(gateway, '/api/x', { headers: { cookie: 'session=of-the-operator', 'x-session-id': 's' } })).resume();
+    (await get(gateway, '/up/x', { headers: { cookie: 'session=of-the-operator', 'x-session-id': 's' } })).resume();
     expect(sent).not.toHaveProperty('cookie');
     expect(sent).not.toHaveProperty('x-session-id');
   });
@@ -93,7 +93,7 @@ describe('what the proxy passes on', () => {
       response.addTrailers({ 'X-Checksum': 'abc' });
       response.end();
     });
-    const outgoing = open(gateway, '/api/x', { method: 'POST', headers: { trailer: 'X-Sum' } });
+    const outgoing = open(gateway, '/up/x', { method: 'POST', headers: { trailer: 'X-Sum' } });
     outgoing.write('some');
     outgoing.addTrailers({ 'X-Sum': 'def' });
     const answer = await answerTo(outgoing.end());
@@ -112,14 +112,14 @@ describe('what the proxy passes on', () => {
     });
     // Were the chunks passed on without their framing, the next request on that connection would be what the client put into them.
     const smuggled = 'GET /base/200?smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
-    const chunked = `GET /api/200 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`;
+    const chunked = `GET /up/200 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`;
     expect(await exchangeRaw(gateway, chunked)).toMatch(/^HTTP\/1\.1 200 /);
-    expect(await exchangeRaw(gateway, 'POST /api/200 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await exchangeRaw(gateway, 'POST /up/200 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
     expect(seen).toEqual([`GET /base/200 ${smuggled}`, 'POST /base/200 ']);
-    const head = await get(gateway, '/api/200', { method: 'HEAD' });
+    const head = await get(gateway, '/up/200', { method: 'HEAD' });
     expect(head.headers['content-length']).toBe('99');
     for (const status of [204, 304]) {
-      const answer = await get(gateway, `/api/${status}`);
+      const answer = await get(gateway, `/up/${status}`);
       expect([answer.statusCode, await text(answer)]).toEqual([status, '']);
     }
     expect(seen).toHaveLength(5);
@@ -134,11 +134,11 @@ describe('where requests go', () => {
       response.end();
     });
     const statusOf = async (path: string): Promise<number | undefined> => (await get(gateway, path)).resume().statusCode;
-    expect(await statusOf('/api/a/../b')).toBe(200);
-    expect(await statusOf('/api/../../secret')).toBe(404);
-    expect(await statusOf('/api/%2e%2e/secret')).toBe(404);
-    expect(await statusOf('http://169.254.169.254/api/x')).toBe(200);
-    expect(await statusOf('//169.254.169.254/api/x')).toBe(404);
+    expect(await statusOf('/up/a/../b')).toBe(200);
+    expect(await statusOf('/up/../../secret')).toBe(404);
+    expect(await statusOf('/up/%2e%2e/secret')).toBe(404);
+    expect(await statusOf('http://169.254.169.254/up/x')).toBe(200);
+    expect(await statusOf('//169.254.169.254/up/x')).toBe(404);
     expect(await statusOf('/constructor/x')).toBe(404);
     expect(seen).toEqual(['/base/b', '/base/x']);
   });
@@ -153,7 +153,7 @@ describe('streams', () => {
       await first.promise;
       response.end('data: 2\n\n');
     });
-    const answer = await get(gateway, '/api/stream');
+    const answer = await get(gateway, '/up/stream');
     const [chunk] = (await once(answer, 'data')) as [Buffer];
     expect(chunk.toString()).toBe('data: 1\n\n');
     first.resolve();
@@ -167,7 +167,7 @@ describe('streams', () => {
       await body.promise;
       response.end('late');
     });
-    const answer = await get(gateway, '/api/stream');
+    const answer = await get(gateway, '/up/stream');
     expect(answer.statusCode).toBe(200);
     body.resolve();
     expect(await text(answer)).toBe('late');
@@ -179,7 +179,7 @@ describe('streams', () => {
       incoming.once('data', (chunk: Buffer) => arrived.resolve(chunk.toString()));
       response.end(await text(incoming));
     });
-    const outgoing = open(gateway, '/api/upload', { method: 'POST' });
+    const outgoing = open(gateway, '/up/upload', { method: 'POST' });
     outgoing.write('first ');
     expect(await arrived.promise).toBe('first ');
     expect(await text(await answerTo(outgoing.end('last')))).toContain('last');
@@ -187,7 +187,7 @@ describe('streams', () => {
 
   it('an answer that comes before the upload is over reaches the client', async () => {
     const gateway = await gatewayBefore((_, response) => void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end('no'));
-    const outgoing = open(gateway, '/api/upload', { method: 'POST' });
+    const outgoing = open(gateway, '/up/upload', { method: 'POST' });
     outgoing.write('first ');
     const answer = await answerTo(outgoing);
     expect([answer.statusCode, answer.headers['www-authenticate'], await text(answer)]).toEqual([401, 'Bearer', 'no']);

@@ -12,6 +12,9 @@ installAuthWatch();
 const fetchJson = createFetchJson();
 window.addEventListener('latchkey:authentication-required', () => notice('Your session has ended. You are taken to the login page.'));
 
+/** By upstream: how to call it, and whether a credential for it was usable when that was last asked. */
+const panels = new Map();
+
 // After a login the server leads back to the path; what stood behind the # is known here only.
 const returnTo = takeReturnTo();
 if (returnTo.startsWith(`${location.pathname}${location.search}#`)) history.replaceState(null, '', returnTo);
@@ -42,6 +45,7 @@ function addPanel(name) {
     showSessions();
   };
   button.addEventListener('click', call);
+  panels.set(name, { panel, call, callable: false });
   byId('upstreams').append(panel);
   return call();
 }
@@ -57,13 +61,23 @@ function detailOf(error) {
 
 async function showSessions() {
   try {
-    const { sessions, stats } = await fetchJson('/api/sessions');
+    const { sessions, callable, stats } = await fetchJson('/api/sessions');
     byId('sessions').replaceChildren(...sessions.map(sessionRow));
     byId('no-sessions').hidden = sessions.length > 0;
     byId('counters').replaceChildren(...COUNTERS.map((name) => counter(name, stats[name])));
     notice('');
+    callAgain(callable);
   } catch {
     notice('The gateway does not answer. What stands here may be old.');
+  }
+}
+
+/** What has failed is called once more when fresh auth has come. */
+function callAgain(callable) {
+  for (const [name, known] of panels) {
+    const before = known.callable;
+    known.callable = callable.includes(name);
+    if (known.callable && !before && known.panel.dataset.state === 'bad') known.call();
   }
 }
 

@@ -2,7 +2,8 @@ import type { Credential } from '../../credential/credential.js';
 import type { Scope } from '../../ledger/scope-key.js';
 import { outcomeOfError, statusOf } from '../../policy/outcome.js';
 import type { Exchange, UnauthorizedAnswer, UpstreamAnswer } from './options.js';
-import { pathOf } from './target.js';
+import { pathOf } from './request-path.js';
+import type { Learnt } from './workloads.js';
 
 /** What is judged: a capture, or a lease. */
 export interface Judged {
@@ -24,7 +25,7 @@ export interface ExchangeContext {
   /** Does what belongs together. */
   readonly atOnce: (work: () => void) => void;
   readonly onUnauthorized: (scope: Scope, answer: Omit<UnauthorizedAnswer, 'scope'>) => void;
-  readonly heardOf: (scope: Scope, learnt: { readonly reached: boolean; readonly borrows: boolean }) => void;
+  readonly heardOf: (scope: Scope, learnt: Learnt) => void;
 }
 
 interface Answer {
@@ -73,12 +74,12 @@ export class ProxiedExchange implements Exchange {
     if (scope === undefined) return;
     if (status === 401) contained(() => onUnauthorized(scope, this.#unauthorized()));
     // Of a request that presented nothing there is nothing to learn about the workload's credential.
-    if (judged !== undefined) contained(() => heardOf(scope, { reached: good || status === 401, borrows }));
+    if (judged !== undefined) contained(() => heardOf(scope, { proven: good, judged: good || status === 401, borrows }));
   }
 
   #unauthorized(): Omit<UnauthorizedAnswer, 'scope'> {
     const { credential, url, method } = this.#context;
-    return { fingerprint: credential?.fingerprint, target: pathOf(url, credential), method: method ?? '' };
+    return { fingerprint: credential?.fingerprint, path: pathOf(url, credential), method: method ?? '' };
   }
 }
 

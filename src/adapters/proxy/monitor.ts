@@ -26,7 +26,7 @@ export function createUnauthorizedMonitor<Incoming extends ProxiedRequest = Prox
   options: UnauthorizedMonitorOptions<Incoming>,
 ): UnauthorizedMonitor<Incoming> {
   const settings = readMonitorOptions(latchkey, options);
-  const { onError, onUnauthorized, limit, writeTimeoutMs, provisional } = settings;
+  const { onError, onUnauthorized, clock, limit, writeTimeoutMs, provisional } = settings;
   let closed = false;
 
   const failed = (origin: MonitorErrorOrigin, error: unknown, credential?: Credential): void => {
@@ -39,6 +39,7 @@ export function createUnauthorizedMonitor<Incoming extends ProxiedRequest = Prox
   };
   const workloads = new Workloads({
     latchkey,
+    clock,
     limit,
     writeTimeoutMs,
     write: settings.onWorkload,
@@ -123,7 +124,7 @@ export function createUnauthorizedMonitor<Incoming extends ProxiedRequest = Prox
 
     workload: (scope) => workloads.read(scope),
 
-    started: (scope) => workloads.heardOf(scope, { reached: true, borrows: false }),
+    started: (scope) => workloads.heardOf(scope, { proven: true, judged: false, borrows: false }),
 
     close() {
       closed = true;

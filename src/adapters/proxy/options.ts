@@ -1,4 +1,5 @@
 import type { Latchkey } from '../../api.js';
+import { type Clock, systemClock } from '../../clock.js';
 import type { Credential } from '../../credential/credential.js';
 import { credentialFromHeaders, type HeadersLike } from '../../credential/headers.js';
 import type { ScopeParts } from '../../errors.js';
@@ -25,8 +26,8 @@ export interface UnauthorizedAnswer {
   readonly scope: ScopeParts;
   /** Of the credential that the request went out with; undefined if it had none that can be read. */
   readonly fingerprint: string | undefined;
-  /** The path of the request, without its query. */
-  readonly target: string;
+  /** Of the request as it came to the gateway, without its query. */
+  readonly path: string;
   readonly method: string;
 }
 
@@ -42,7 +43,8 @@ export interface UnauthorizedMonitorOptions<Incoming extends ProxiedRequest = Pr
   readonly onUnauthorized?: ((answer: UnauthorizedAnswer) => unknown) | undefined;
   /**
    * Writes down how a workload stands, whenever that changes. One write of a workload is out at a time; one that fails is made again at the
-   * next answer. Honour the signal: it fires after `writeTimeoutMs`, and the write then counts as failed.
+   * next answer. Honour the signal: it fires after `writeTimeoutMs`, and the write then counts as failed. What `forgive` and unpinning change
+   * is written at the next answer.
    */
   readonly onWorkload?: WriteStatus | undefined;
   /** Captures are provisional: committed by a 2xx, discarded otherwise. Default false. */
@@ -51,6 +53,8 @@ export interface UnauthorizedMonitorOptions<Incoming extends ProxiedRequest = Pr
   readonly writeTimeoutMs?: number | undefined;
   /** Workloads that are remembered; the one not heard of for longest goes first. Default 10,000. */
   readonly limit?: number | undefined;
+  /** Where `since` is read, unless Latchkey knows it: give it Latchkey's. Default `Date`. */
+  readonly clock?: Clock | undefined;
   /** Hears what was contained; an error that held the request's credential comes as a copy without it. Default: nobody. */
   readonly onError?: ((error: unknown, origin: MonitorErrorOrigin) => unknown) | undefined;
 }
@@ -91,12 +95,13 @@ export interface MonitorSettings<Incoming extends ProxiedRequest> {
   readonly provisional: boolean;
   readonly writeTimeoutMs: number;
   readonly limit: number;
+  readonly clock: Clock;
   readonly onError: ((error: unknown, origin: MonitorErrorOrigin) => unknown) | undefined;
 }
 
 const CALLER = 'createUnauthorizedMonitor';
 const FUNCTIONS = ['credential', 'onUnauthorized', 'onWorkload', 'onError'] as const;
-const KNOWN: readonly string[] = ['scope', ...FUNCTIONS, 'provisional', 'writeTimeoutMs', 'limit'];
+const KNOWN: readonly string[] = ['scope', ...FUNCTIONS, 'provisional', 'writeTimeoutMs', 'limit', 'clock'];
 
 /** @throws {TypeError} naming the option that is wrong. */
 export function readMonitorOptions<Incoming extends ProxiedRequest>(
@@ -112,11 +117,13 @@ export function readMonitorOptions<Incoming extends ProxiedRequest>(
   for (const name of FUNCTIONS)
     if (options[name] !== undefined && typeof options[name] !== 'function')
       throw new TypeError(`${CALLER}: \`${name}\` must be a function`);
-  const { provisional = false, writeTimeoutMs = 5_000, limit = 10_000 } = options;
+  const { provisional = false, writeTimeoutMs = 5_000, limit = 10_000, clock = systemClock } = options;
   if (typeof provisional !== 'boolean') throw new TypeError(`${CALLER}: \`provisional\` must be a boolean`);
   if (typeof writeTimeoutMs !== 'number' || !Number.isFinite(writeTimeoutMs) || writeTimeoutMs < 1)
     throw new TypeError(`${CALLER}: \`writeTimeoutMs\` must be a number of milliseconds, 1 or more`);
   if (!Number.isSafeInteger(limit) || limit < 1) throw new TypeError(`${CALLER}: \`limit\` must be a whole number, 1 or more`);
+  if (typeof clock !== 'object' || clock === null || typeof clock.now !== 'function')
+    throw new TypeError(`${CALLER}: \`clock\` must have a function \`now\``);
   const { scope, credential = (headers) => credentialFromHeaders(headers), onUnauthorized, onWorkload, onError } = options;
-  return { scope, credential, onUnauthorized, onWorkload, provisional, writeTimeoutMs, limit, onError };
+  return { scope, credential, onUnauthorized, onWorkload, provisional, writeTimeoutMs, limit, clock, onError };
 }

@@ -52,13 +52,15 @@ export class StatusWriter {
     this.#out = this.#newest = own;
     const controller = new AbortController();
     let result: unknown;
+    let pending: boolean;
     try {
       result = write(workload, { signal: controller.signal });
+      pending = isPromiseLike(result);
     } catch (error) {
       this.#failed(own, error);
       return;
     }
-    if (!isPromiseLike(result)) {
+    if (!pending) {
       this.#succeeded(own);
       return;
     }
@@ -68,7 +70,8 @@ export class StatusWriter {
       this.#failed(own, late);
       controller.abort(late);
     });
-    result.then(
+    // Adopted, so that one whose `then` throws is a failure like any other.
+    new Promise((resolve) => resolve(result)).then(
       () => {
         timer.cancel();
         if (own.abandoned) this.#succeededLate(own);
@@ -76,8 +79,8 @@ export class StatusWriter {
       },
       (error: unknown) => {
         timer.cancel();
-        // One that was abandoned has had its failure.
-        if (!own.abandoned) this.#failed(own, error);
+        if (own.abandoned) this.#failedLate(own);
+        else this.#failed(own, error);
       },
     );
   }
@@ -111,9 +114,18 @@ export class StatusWriter {
       this.#written = late.state;
     } else {
       if (this.#newest?.state === late.state) return;
-      this.#written = undefined;
-      this.#doubted = this.#out !== undefined;
+      this.#doubt();
     }
     this.sync();
+  }
+
+  /** It has had its failure, and may have arrived all the same; the next answer looks again. */
+  #failedLate(late: Write): void {
+    if (this.#newest?.state !== late.state) this.#doubt();
+  }
+
+  #doubt(): void {
+    this.#written = undefined;
+    this.#doubted = this.#out !== undefined;
   }
 }

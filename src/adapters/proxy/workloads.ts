@@ -1,16 +1,28 @@
 import type { Latchkey } from '../../api.js';
+import type { Clock } from '../../clock.js';
 import type { ScopeParts } from '../../errors.js';
 import type { LatchkeyEvents } from '../../events.js';
 import type { Scope } from '../../ledger/scope-key.js';
 import { StatusWriter, type WriteStatus } from './status-writer.js';
+import { Topics } from './topics.js';
 import { type KnownOfWorkload, type Workload, workloadOf } from './workload.js';
 
 export interface WorkloadsOptions {
   readonly latchkey: Latchkey;
+  readonly clock: Clock;
   readonly limit: number;
   readonly write: WriteStatus | undefined;
   readonly writeTimeoutMs: number;
   readonly failed: (origin: 'onWorkload' | 'latchkey', error: unknown) => void;
+}
+
+export interface Learnt {
+  /** Start-up is complete, or the upstream has said yes. */
+  readonly proven: boolean;
+  /** The upstream has said yes or no to a credential. */
+  readonly judged: boolean;
+  /** The request went out with a lease on the global credential. */
+  readonly borrows: boolean;
 }
 
 interface Tracked {
@@ -18,6 +30,8 @@ interface Tracked {
   /** As it was given, and as the ledger reads it. */
   readonly scope: Scope;
   readonly parts: ScopeParts;
+  /** What it is subscribed to as long as it is tracked. */
+  readonly topics: readonly string[];
   reached: boolean;
   borrows: boolean;
   noticed: Workload;
@@ -26,17 +40,26 @@ interface Tracked {
   readonly writer: StatusWriter | undefined;
 }
 
+/** What may change how a workload stands. */
+const topic = {
+  /** A presentation in its session, or a verdict for one scope of it. */
+  session: ({ tenant, session }: { readonly tenant?: string | undefined; readonly session?: string | undefined }) =>
+    JSON.stringify(['session', tenant, session]),
+  /** A presentation for the global slot, of those that live on that. */
+  global: ({ tenant }: ScopeParts) => JSON.stringify(['global', tenant]),
+  /** A pin serves every session of its tenant. */
+  tenant: ({ tenant }: ScopeParts) => JSON.stringify(['tenant', tenant]),
+  /** A yes to the credential that has got a no, or a no to one that has not: more of the same changes nothing. */
+  verdict: (verdict: 'accepted' | 'rejected', fingerprint: string) => `${verdict} ${fingerprint}`,
+};
+
 /** The workloads that were heard of: what was written of each is brought up to date whenever something may have changed. */
 export class Workloads {
   readonly #options: WorkloadsOptions;
   /** The one heard of last comes last. */
   readonly #tracked = new Map<string, Tracked>();
-  readonly #bySession = new Groups();
-  /** Those that live on their tenant's global credential. */
-  readonly #byTenant = new Groups();
-  /** Those that are unauthenticated, by the credential that is to blame. */
-  readonly #byFingerprint = new Groups();
-  readonly #since = Date.now();
+  readonly #topics = new Topics<Tracked>();
+  readonly #since: number;
   readonly #unsubscribe: (() => void)[];
   /** While `atOnce` is at work: what may stand differently at its end. */
   #touched: Set<Tracked> | undefined;
@@ -45,13 +68,18 @@ export class Workloads {
 
   constructor(options: WorkloadsOptions) {
     this.#options = options;
-    const { latchkey, write } = options;
+    const { latchkey, clock, write } = options;
+    this.#since = clock.now();
     this.#unsubscribe = [latchkey.on('evicted', (event) => this.#evicted(event))];
     if (write === undefined) return;
     this.#unsubscribe.push(
-      latchkey.on('captured', (event) => this.#captured(event)),
-      latchkey.on('accepted', ({ scope, fingerprint }) => this.#look(this.#byFingerprint.get(fingerprint), scope.provider)),
-      latchkey.on('rejected', ({ scope }) => this.#look(this.#bySession.get(groupOf(scope)), scope.provider)),
+      latchkey.on('captured', ({ scope, pinned }) =>
+        this.#look(scope.provider, ...(pinned ? [topic.tenant(scope)] : [topic.session(scope), topic.global(scope)])),
+      ),
+      latchkey.on('accepted', ({ scope, fingerprint }) => this.#look(scope.provider, topic.verdict('accepted', fingerprint))),
+      latchkey.on('rejected', ({ scope, fingerprint, reach }) =>
+        this.#look(scope.provider, reach === 'scope' ? topic.session(scope) : topic.verdict('rejected', fingerprint)),
+      ),
     );
   }
 
@@ -71,21 +99,24 @@ export class Workloads {
     }
   }
 
-  /** Something was learnt of a workload, which may stand differently now. */
-  heardOf(scope: Scope, learnt: { readonly reached: boolean; readonly borrows: boolean }): void {
+  /** The upstream has answered a request of a workload's, or its start-up is complete. */
+  heardOf(scope: Scope, { proven, judged, borrows }: Learnt): void {
     if (this.#closing !== undefined) return;
-    const tracked = this.#track(scope, learnt);
+    const tracked = this.#track(scope);
     if (tracked === undefined) return;
-    tracked.reached ||= learnt.reached;
-    tracked.borrows ||= learnt.borrows;
-    if (tracked.borrows) this.#byTenant.add(tenantOf(tracked.parts), tracked);
+    if (borrows && !tracked.borrows) {
+      tracked.borrows = true;
+      this.#subscribe(tracked);
+    }
+    // A no to a credential that the workload does not hold says nothing of the workload.
+    tracked.reached ||= proven || (judged && this.read(scope).fingerprint !== undefined);
     this.#sync(tracked);
   }
 
   read(scope: Scope): Workload {
     const explanation = this.#options.latchkey.explain(scope);
     const known = this.#tracked.get(keyOf(explanation.scope));
-    return workloadOf(explanation, known ?? this.#unknown(), known === undefined ? this.#since : Date.now());
+    return workloadOf(explanation, known ?? this.#unknown(), known === undefined ? this.#since : this.#options.clock.now());
   }
 
   /** Resolves when no write is out. */
@@ -105,7 +136,7 @@ export class Workloads {
     });
   }
 
-  #track(scope: Scope, { borrows }: { readonly borrows: boolean }): Tracked | undefined {
+  #track(scope: Scope): Tracked | undefined {
     const explanation = this.#options.latchkey.explain(scope);
     const key = keyOf(explanation.scope);
     const found = this.#tracked.get(key);
@@ -121,15 +152,15 @@ export class Workloads {
       key,
       scope: typeof scope === 'string' ? scope : { ...scope },
       parts,
+      topics: [topic.session(parts), topic.tenant(parts)],
       reached: false,
-      borrows,
-      noticed: workloadOf(explanation, this.#unknown(), Date.now()),
+      borrows: false,
+      noticed: workloadOf(explanation, this.#unknown(), this.#options.clock.now()),
       dropped: false,
       writer: this.#writer(() => tracked),
     };
     this.#tracked.set(key, tracked);
-    this.#bySession.add(groupOf(parts), tracked);
-    if (parts.session === undefined) this.#byTenant.add(tenantOf(parts), tracked);
+    this.#subscribe(tracked);
     return tracked;
   }
 
@@ -168,37 +199,36 @@ export class Workloads {
     if (this.#closing !== undefined || tracked.dropped) return undefined;
     let workload: Workload;
     try {
-      workload = workloadOf(this.#options.latchkey.explain(tracked.scope), tracked, Date.now());
+      workload = workloadOf(this.#options.latchkey.explain(tracked.scope), tracked, this.#options.clock.now());
     } catch (error) {
       this.#options.failed('latchkey', error);
       return undefined;
     }
-    this.#unblame(tracked);
+    const { state, fingerprint } = tracked.noticed;
     tracked.noticed = workload;
-    if (workload.state === 'unauthenticated' && workload.fingerprint !== undefined) this.#byFingerprint.add(workload.fingerprint, tracked);
+    // What comes after it is never the start again.
+    if (workload.state === 'unauthenticated') tracked.reached = true;
+    if (workload.state !== state || workload.fingerprint !== fingerprint) this.#subscribe(tracked);
     return workload;
   }
 
-  #captured({ scope, pinned }: LatchkeyEvents['captured']): void {
-    const { provider } = scope;
-    if (pinned) {
-      // A pin serves every session of its tenant.
-      this.#look(
-        [...this.#tracked.values()].filter(({ parts }) => parts.tenant === scope.tenant),
-        provider,
-      );
-      return;
-    }
-    this.#look(this.#bySession.get(groupOf(scope)), provider);
-    this.#look(this.#byTenant.get(tenantOf(scope)), provider);
+  #subscribe(tracked: Tracked): void {
+    const { parts, borrows, noticed } = tracked;
+    const topics = [...tracked.topics];
+    if (parts.session === undefined || borrows) topics.push(topic.global(parts));
+    if (noticed.fingerprint !== undefined)
+      topics.push(topic.verdict(noticed.state === 'unauthenticated' ? 'accepted' : 'rejected', noticed.fingerprint));
+    this.#topics.subscribe(tracked, topics);
   }
 
-  #look(concerned: Iterable<Tracked>, provider: string | undefined): void {
-    for (const tracked of [...concerned]) if (tracked.parts.provider === provider) this.#sync(tracked);
+  #look(provider: string | undefined, ...topics: string[]): void {
+    for (const name of topics) {
+      for (const tracked of this.#topics.of(name)) if (tracked.parts.provider === provider) this.#sync(tracked);
+    }
   }
 
   #evicted(event: LatchkeyEvents['evicted']): void {
-    for (const tracked of [...this.#bySession.get(groupOf(event))]) {
+    for (const tracked of this.#topics.of(topic.session(event))) {
       if (tracked.writer?.busy) tracked.dropped = true;
       else this.#forget(tracked);
     }
@@ -212,14 +242,7 @@ export class Workloads {
   #forget(tracked: Tracked): void {
     tracked.dropped = true;
     this.#tracked.delete(tracked.key);
-    this.#bySession.delete(groupOf(tracked.parts), tracked);
-    this.#byTenant.delete(tenantOf(tracked.parts), tracked);
-    this.#unblame(tracked);
-  }
-
-  #unblame(tracked: Tracked): void {
-    const { fingerprint } = tracked.noticed;
-    if (fingerprint !== undefined) this.#byFingerprint.delete(fingerprint, tracked);
+    this.#topics.subscribe(tracked, []);
   }
 
   #unknown(): KnownOfWorkload {
@@ -227,33 +250,6 @@ export class Workloads {
   }
 }
 
-class Groups {
-  readonly #groups = new Map<string, Set<Tracked>>();
-
-  get(key: string): Iterable<Tracked> {
-    return this.#groups.get(key) ?? [];
-  }
-
-  add(key: string, tracked: Tracked): void {
-    const group = this.#groups.get(key);
-    if (group === undefined) this.#groups.set(key, new Set([tracked]));
-    else group.add(tracked);
-  }
-
-  delete(key: string, tracked: Tracked): void {
-    const group = this.#groups.get(key);
-    if (group?.delete(tracked) && group.size === 0) this.#groups.delete(key);
-  }
-}
-
 function keyOf({ tenant, session, provider, purpose }: ScopeParts): string {
   return JSON.stringify([tenant, session, provider, purpose]);
-}
-
-function groupOf({ tenant, session }: { readonly tenant?: string | undefined; readonly session?: string | undefined }): string {
-  return JSON.stringify([tenant, session]);
-}
-
-function tenantOf({ tenant }: ScopeParts): string {
-  return JSON.stringify([tenant]);
 }

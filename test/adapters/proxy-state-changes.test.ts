@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createUnauthorizedMonitor, type Exchange, type UnauthorizedMonitor, type Workload } from '../../src/adapters/proxy.js';
+import { apiKey, bearer, createLatchkey, type Latchkey, type Scope } from '../../src/index.js';
+import { freezeTime } from '../support/clock.js';
+
+const SCOPE = { session: 's', provider: 'p' };
+
+let latchkey: Latchkey;
+let written: Workload[];
+let monitor: UnauthorizedMonitor<{ headers: Record<string, string> }>;
+
+beforeEach(() => {
+  freezeTime();
+  latchkey = createLatchkey();
+  written = [];
+  monitor = watch();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** The scope stands in the request's headers, so that one monitor can serve several. */
+function watch(options: { provisional?: boolean } = {}): typeof monitor {
+  return createUnauthorizedMonitor(latchkey, {
+    scope: ({ headers }: { headers: Record<string, string> }) => JSON.parse(headers['x-scope'] ?? 'null') as Scope,
+    onWorkload: (workload) => void written.push(workload),
+    ...options,
+  });
+}
+
+function open(token: string, scope: Scope = SCOPE): Exchange {
+  return monitor.open({ headers: { authorization: `Bearer ${token}`, 'x-scope': JSON.stringify(scope) } });
+}
+
+const states = (): string[] => written.map(({ state }) => state);
+
+describe('a rejection is written at once', () => {
+  const told = (): string[] => written.map(({ scope, state }) => `${scope.session ?? '-'} ${state}`);
+
+  it('of every session that presented the credential', () => {
+    open('shared').answered(200);
+    open('shared', { session: 'other', provider: 'p' }).answered(200);
+    open('own', { session: 'third', provider: 'p' }).answered(200);
+    written = [];
+    open('shared').answered(401);
+    expect(told().sort()).toEqual(['other unauthenticated', 's unauthenticated']);
+  });
+
+  it('of a workload without session that lives on the credential', () => {
+    monitor.started({ provider: 'p' });
+    open('shared').answered(200);
+    written = [];
+    open('shared').answered(401);
+    expect(told().sort()).toEqual(['- unauthenticated', 's unauthenticated']);
+  });
+
+  it('of every session that a pin serves', async () => {
+    latchkey.pin({ provider: 'p' }, apiKey('own'));
+    monitor.started(SCOPE);
+    monitor.started({ session: 'other', provider: 'p' });
+    written = [];
+    await latchkey.run(SCOPE, () => new Response(null, { status: 401 }), { rejected: 'return' });
+    expect(told().sort()).toEqual(['other unauthenticated', 's unauthenticated']);
+  });
+
+  it('but only where it holds: a 403 for one scope is not one for another', async () => {
+    open('shared').answered(200);
+    open('shared', { session: 'other', provider: 'p' }).answered(200);
+    written = [];
+    await latchkey.run(SCOPE, () => new Response(null, { status: 403 }), { rejected: 'return' });
+    expect(told()).toEqual(['s unauthenticated']);
+  });
+});
+
+describe('start-up', () => {
+  it('(hole) never overwrites unauthenticated with running', () => {
+    open('dead').answered(401);
+    monitor.started(SCOPE);
+    expect(monitor.workload(SCOPE).state).toBe('unauthenticated');
+    expect(states()).toEqual(['unauthenticated']);
+    latchkey.capture(SCOPE, bearer('fresh'));
+    expect(states()).toEqual(['unauthenticated', 'running']);
+  });
+
+  it('that completes first is running, and then unauthenticated', () => {
+    monitor.started(SCOPE);
+    expect(states()).toEqual(['running']);
+    open('dead').answered(401);
+    monitor.started(SCOPE);
+    expect(states()).toEqual(['running', 'unauthenticated']);
+  });
+
+  it('is not over for a 401 to a credential that the workload never held', () => {
+    monitor = watch({ provisional: true });
+    open('dead').answered(401);
+    expect(monitor.workload(SCOPE).state).toBe('starting');
+    expect(states()).toEqual([]);
+  });
+
+  it('nor for one that comes when the session has gone', () => {
+    const exchange = open('dead');
+    latchkey.evict({ session: 's' });
+    exchange.answered(401);
+    expect(states()).toEqual([]);
+  });
+
+  it('does not begin anew after a worker’s 401', async () => {
+    open('token').answered(503);
+    await latchkey.run(SCOPE, () => new Response(null, { status: 401 }), { rejected: 'return' });
+    latchkey.capture(SCOPE, bearer('fresh'));
+    expect(states()).toEqual(['unauthenticated', 'running']);
+  });
+
+  it('is not over for an answer that says nothing of the credential', () => {
+    open('token').answered(503);
+    expect(monitor.workload(SCOPE).state).toBe('starting');
+    expect(states()).toEqual([]);
+  });
+});
