@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 /**
  * Fields that are about one connection, not about the message (RFC 9110, section 7.6.1). `Trailer` only announces what comes at the end, and Node
  * takes it for an error beside a body that is not chunked.
@@ -18,18 +20,25 @@ const NO_TRAILERS = [...ALWAYS_END_TO_END, 'host', 'cookie', 'set-cookie'];
 
 /** Raw headers (name, value, name, value) without those of this connection, those that `Connection` names, and `alsoDrop`. */
 export function endToEnd(rawHeaders: readonly string[], alsoDrop: readonly string[] = []): string[] {
-  const pairs = pairsOf(rawHeaders);
-  const named = pairs
+  const dropped = new Set([...HOP_BY_HOP, ...OF_PROXIES, ...namedByConnection(rawHeaders), ...alsoDrop]);
+  return pairsOf(rawHeaders)
+    .filter(([name]) => !dropped.has(name.toLowerCase()))
+    .flat();
+}
+
+/** A message's trailers, as `addTrailers` takes them; what its header section may not pass on, its trailers may not either. */
+export function trailersOf(
+  message: Pick<IncomingMessage, 'rawHeaders' | 'rawTrailers'>,
+  alsoDrop: readonly string[] = [],
+): [string, string][] {
+  return pairsOf(endToEnd(message.rawTrailers, [...NO_TRAILERS, ...namedByConnection(message.rawHeaders), ...alsoDrop]));
+}
+
+function namedByConnection(rawHeaders: readonly string[]): string[] {
+  return pairsOf(rawHeaders)
     .filter(([name]) => name.toLowerCase() === 'connection')
     .flatMap(([, value]) => value.split(',').map((option) => option.trim().toLowerCase()))
     .filter((option) => !ALWAYS_END_TO_END.includes(option));
-  const dropped = new Set([...HOP_BY_HOP, ...OF_PROXIES, ...named, ...alsoDrop]);
-  return pairs.filter(([name]) => !dropped.has(name.toLowerCase())).flat();
-}
-
-/** Raw trailers, as `addTrailers` takes them. */
-export function trailersOf(rawTrailers: readonly string[]): [name: string, value: string][] {
-  return pairsOf(endToEnd(rawTrailers, NO_TRAILERS));
 }
 
 /** Whether this proxy knows where a message's body ends: it has a length, or it is `chunked` and nothing else (RFC 9112, section 6.1). */

@@ -78,7 +78,7 @@ export function createProxy({ monitor, onAnswer }: ProxyOptions): Proxy {
         if (exchange.credential !== undefined) onAnswer(request, status);
         // At once, so that the client of a slow stream knows that it has begun. Not `flushHeaders`, which sends other bytes for é.
         response.write(Buffer.alloc(0));
-        answer.once('end', () => response.addTrailers(trailersOf(answer.rawTrailers)));
+        answer.once('end', () => response.addTrailers(trailersOf(answer)));
         // An answer that breaks off breaks off for the client too.
         pipeline(answer, response, () => {});
       });
@@ -94,7 +94,7 @@ export function createProxy({ monitor, onAnswer }: ProxyOptions): Proxy {
       });
 
       request.once('end', () => {
-        if (!outgoing.destroyed) outgoing.addTrailers(trailersOf(request.rawTrailers));
+        if (!outgoing.destroyed) outgoing.addTrailers(trailersOf(request, OWN_HEADERS));
       });
       // Not `pipeline`: it would close the client's connection when the upstream answers before it has read everything.
       request.pipe(outgoing);

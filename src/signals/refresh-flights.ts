@@ -78,9 +78,9 @@ export class RefreshFlights<R> {
     };
     const tokens = callWithin<RefreshResult>((signal) => refresh(refreshToken, { signal }), {
       timeoutMs: timeoutMs + reuseMs,
-      // Whatever came of a later call is newer. A refusal says nothing then: that call may have used the token up.
+      // The tokens of a later call are newer. A refusal is not: of the two calls this one may have used the token up.
       late: (value) => {
-        if (value && this.#known(key) === undefined) this.#renewed.keep(key, this.#rules.accept(value));
+        if (value && this.#renewed.get(key) === undefined) this.#renewed.keep(key, this.#rules.accept(value));
       },
     });
     const landing = tokens

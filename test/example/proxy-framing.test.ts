@@ -48,16 +48,17 @@ describe('a body is never read as the next request', () => {
     expect(await exchangeRaw(gateway, 'GET /up/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toMatch(/^content-length: 2\r$/im);
   });
 
-  it('trailers bring neither a length nor a credential nor a cookie', async () => {
+  it('trailers bring nothing that headers may not: no length, credential or cookie, nor what `Connection` names', async () => {
     let trailers: unknown;
     const gateway = await gatewayBefore(async (incoming, response) => {
       await text(incoming);
       trailers = incoming.trailers;
       response.end('ok');
     });
-    const outgoing = open(gateway, '/up/x', { method: 'POST' });
+    const outgoing = open(gateway, '/up/x', { method: 'POST', headers: { connection: 'close, x-hop' } });
     outgoing.write('some');
-    outgoing.addTrailers({ Authorization: 'Bearer x', Cookie: 'session=x', 'X-Api-Key': 'x', 'X-Sum': '1' });
+    const trailing = { Authorization: 'Bearer x', Cookie: 'session=x', 'X-Api-Key': 'x', 'X-Session-Id': 's', 'X-Hop': '1', 'X-Sum': '1' };
+    outgoing.addTrailers(trailing);
     (await answerTo(outgoing.end())).resume();
     expect(trailers).toEqual({ 'x-sum': '1' });
   });

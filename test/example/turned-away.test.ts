@@ -42,9 +42,18 @@ describe('a request is not sent on', () => {
     },
   );
 
+  it.each([{ 'upgrade-insecure-requests': '1' }, { accept: 'text/html,application/xhtml+xml;q=0.9' }])(
+    'as a page over http to another machine, where browsers do not say what for: %j',
+    async (headers) => {
+      const { gateway, seen } = await counting();
+      expect((await get(gateway, '/up/page', { headers })).resume().statusCode).toBe(403);
+      expect(seen).toEqual([]);
+    },
+  );
+
   it('but a page’s fetch is, and what says nothing of itself', async () => {
     const { gateway } = await counting();
-    for (const headers of [{ 'sec-fetch-dest': 'empty' }, {}])
+    for (const headers of [{ 'sec-fetch-dest': 'empty', accept: 'text/html' }, { accept: '*/*' }, {}])
       expect((await get(gateway, '/up/x', { headers })).resume().statusCode).toBe(200);
   });
 });
