@@ -149,10 +149,10 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       requireCredential('pin', credential);
       if (work.session !== undefined) throw new TypeError('pin: a pin has no `session`');
       if (isClosed()) return () => {};
-      const { unpin } = ledger.pin(work, credential);
       const { fingerprint } = credential;
-      emitter.emit('captured', () => ({ scope: work.parts, fingerprint, usable: latchkey.canRun(scope), pinned: true }));
-      return unpin;
+      return ledger.pin(work, credential, () => {
+        emitter.emit('captured', () => ({ scope: work.parts, fingerprint, usable: latchkey.canRun(scope), pinned: true }));
+      });
     },
 
     resolve(scope) {

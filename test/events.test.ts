@@ -149,6 +149,15 @@ describe('events: telling', () => {
     expect(order).toEqual(['captured', 'first hears rejected', 'second hears rejected', 'captured']);
   });
 
+  it('what a pin resumes is told after the pin', async () => {
+    const { latchkey, heard } = make();
+    latchkey.capture({}, A).settle(401);
+    await latchkey.run({}, () => 1, { whenBlocked: 'skip' });
+    heard.length = 0;
+    latchkey.pin({}, B);
+    expect(heard.map(({ name }) => name)).toEqual(['captured', 'resumed', 'recovered']);
+  });
+
   it('a run goes on in the order: rejected, incident, blocked; captured, resumed, recovered', async () => {
     const { latchkey, heard } = make();
     latchkey.capture('s', A);

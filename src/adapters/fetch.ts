@@ -27,7 +27,8 @@ export interface AuthFetchOptions extends OutgoingOptions {
  * nothing is learnt from it (a header that is not one of the usual four is known by the lease, so the scope must not be blocked).
  *
  * Bodies are replayed, but for streams (and `Request` objects with a body, which are streams): those are sent once. The credential does not follow a
- * redirect to another origin. `signal` works as with `fetch`; `timeoutMs` ends when the headers are there.
+ * redirect to another origin. Where a redirect may come, `integrity` cannot be given, and a `dispatcher` belongs into the init, since it cannot be read
+ * from a `Request`. `signal` works as with `fetch`; `timeoutMs` ends when the headers are there.
  *
  * Rejects with a `LatchkeyError` when the scope is blocked before anything is sent, or when a 401 was given up for the wait for fresh auth and none came;
  * with a `TypeError` for what `fetch` would not take or for cleartext HTTP to another machine; and otherwise with whatever `fetch` threw.

@@ -185,7 +185,7 @@ export class Ledger {
   }
 
   /** Pinned again, the same value too, it is taken to be good until a call says otherwise. */
-  pin(scope: WorkScope, credential: Credential): { identity: Identity; unpin: () => void } {
+  pin(scope: WorkScope, credential: Credential, onPinned: () => void): () => void {
     const identity = this.#identities.of(scope.provider, credential.fingerprint);
     identity.hint(credential.expiresAt, this.sequence.next());
     const { judged } = identity;
@@ -193,13 +193,11 @@ export class Ledger {
     const take = this.#pins.set(scope, identity, credential);
     const { tenant, provider } = scope;
     const tell = (): void => this.#options.onChange({ cause: 'pinned', tenant, provider, session: ANY });
+    onPinned();
     if (judged) this.#changed('forgiven', identity);
     tell();
-    return {
-      identity,
-      unpin: () => {
-        if (take()) tell();
-      },
+    return () => {
+      if (take()) tell();
     };
   }
 

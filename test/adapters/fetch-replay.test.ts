@@ -190,6 +190,21 @@ describe('bodies of createAuthFetch', () => {
     await agent.close();
   });
 
+  it('`body: null` leaves a Request its own, which is sent once', async () => {
+    const authFetch = createAuthFetch(latchkey, { scope: 's' });
+    const response = await authFetch(new Request(upstream.url, { method: 'POST', body: TEXT }), { body: null });
+    expect([response.status, await response.text()]).toEqual([401, '{"error":"expired"}']);
+    expect(bodies.map(String)).toEqual([TEXT]);
+  });
+
+  it('`signal: null` takes a Request’s own away', async () => {
+    const controller = new AbortController();
+    const request = (): Request => new Request(upstream.url, { signal: controller.signal });
+    const calls = [() => undefined, 's' as const].map((scope) => createAuthFetch(latchkey, { scope })(request(), { signal: null }));
+    controller.abort();
+    expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([401, 200]);
+  });
+
   it('a Request’s own settings stand', async () => {
     latchkey.capture('s', bearer('fresh'));
     const authFetch = createAuthFetch(latchkey, { scope: 's' });

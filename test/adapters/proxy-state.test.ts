@@ -272,4 +272,16 @@ describe('what is remembered', () => {
     expect(other).toEqual(['unauthenticated']);
     expect(states()).toEqual(['unauthenticated']);
   });
+
+  it('is written when an eviction takes the credential that it lives on', () => {
+    const work = { provider: 'p' };
+    open('good', work).answered(200);
+    latchkey.capture({ session: 't', provider: 'p' }, bearer('dead'));
+    const resolution = latchkey.resolve(work);
+    if (!resolution.ok) throw new Error('blocked');
+    resolution.lease.settle(401);
+    expect(states()).toEqual(['running', 'unauthenticated']);
+    latchkey.evict({ session: 't' });
+    expect([states().at(-1), monitor.workload(work).state]).toEqual(['running', 'running']);
+  });
 });

@@ -136,6 +136,36 @@ describe('a connection shared with an answer that is held back', () => {
     expect(read).toBe(written);
   });
 
+  it('a short 401 is told in the order that undici has, also to a handler that pauses and resumes at its head', async () => {
+    latchkey.capture('s', bearer('dead'));
+    answer = () => ({ status: 401, body: 'no' });
+    const told = async (dispatcher: Dispatcher): Promise<string[]> => {
+      const events: string[] = [];
+      const ended = deferred();
+      dispatcher.dispatch(
+        { origin: upstream.url, path: '/', method: 'GET' },
+        {
+          onRequestStart: () => void events.push('start'),
+          onResponseStart(controller) {
+            events.push('head begins');
+            controller.pause();
+            controller.resume();
+            events.push('head ends');
+          },
+          onResponseData: () => void events.push('data'),
+          onResponseEnd() {
+            events.push('end');
+            ended.resolve();
+          },
+          onResponseError: (_, error) => ended.reject(error),
+        },
+      );
+      await ended.promise;
+      return events;
+    };
+    expect(await told(composed())).toEqual(await told(others));
+  });
+
   it('a handler that will not have its upgrade is told so as by undici itself', async () => {
     latchkey.capture('s', bearer('token'));
     answer = () => (received) => void received.socket.write('HTTP/1.1 101 Switching\r\nupgrade: ws\r\nconnection: upgrade\r\n\r\n');

@@ -36,10 +36,11 @@ export function readCall(input: string | URL | Request, init: AuthFetchInit): Ca
     url: new URL(request?.url ?? (input as string | URL)),
     method: normalMethod(method ?? request?.method ?? 'GET'),
     headers: new Headers(headers ?? request?.headers),
-    body: body === undefined ? request?.body : snapshot(body),
+    // `null` leaves a `Request` its own (Fetch standard, Request constructor).
+    body: body === undefined || body === null ? request?.body : snapshot(body),
     redirect: redirect ?? request?.redirect ?? 'follow',
     signal: signal === undefined ? request?.signal : (signal ?? undefined),
-    rest,
+    rest: signal === null ? { ...rest, signal } : rest,
   };
 }
 

@@ -43,8 +43,8 @@ export interface UnauthorizedMonitorOptions<Incoming extends ProxiedRequest = Pr
   readonly onUnauthorized?: ((answer: UnauthorizedAnswer) => unknown) | undefined;
   /**
    * Writes down how a workload stands, whenever that changes. One write of a workload is out at a time; one that fails is made again at the
-   * next answer. Honour the signal: it fires after `writeTimeoutMs`, and the write then counts as failed. What `forgive` and unpinning change
-   * is written at the next answer.
+   * next answer. Honour the signal: it fires after `writeTimeoutMs`, and the write then counts as failed. What `forgive`, unpinning, a hold or
+   * another session's presentation changes is written at the next answer.
    */
   readonly onWorkload?: WriteStatus | undefined;
   /** Captures are provisional: committed by a 2xx, discarded otherwise. Default false. */

@@ -46,7 +46,7 @@ const topic = {
   session: ({ tenant, session }: { readonly tenant?: string | undefined; readonly session?: string | undefined }) =>
     JSON.stringify(['session', tenant, session]),
   /** A presentation for the global slot, of those that live on that. */
-  global: ({ tenant }: ScopeParts) => JSON.stringify(['global', tenant]),
+  global: ({ tenant }: { readonly tenant?: string | undefined }) => JSON.stringify(['global', tenant]),
   /** A pin serves every session of its tenant. */
   tenant: ({ tenant }: ScopeParts) => JSON.stringify(['tenant', tenant]),
   /** A yes to the credential that has got a no, or a no to one that has not: more of the same changes nothing. */
@@ -232,6 +232,8 @@ export class Workloads {
       if (tracked.writer?.busy) tracked.dropped = true;
       else this.#forget(tracked);
     }
+    // It may have taken its credential out of the global slot.
+    for (const tracked of this.#topics.of(topic.global(event))) this.#sync(tracked);
   }
 
   #idle(tracked: Tracked): void {

@@ -138,11 +138,15 @@ export class Call implements DispatchHandler, Holder {
     if (this.#stage !== 'held') return;
     this.#stage = 'passing';
     const { statusCode, headers, statusMessage } = this.#head;
+    // A handler that resumes before it has returned gets the body after that, as from undici itself.
+    this.#replaying = true;
     try {
       this.#relay.answer(statusCode, headers, statusMessage);
     } catch (error) {
       this.abort(error);
       return;
+    } finally {
+      this.#replaying = false;
     }
     this.resume();
   }
