@@ -112,7 +112,7 @@ describe('bodies of createAuthFetch', () => {
       () => ({
         body: Buffer.from('mine'),
         change() {
-          (this.body as Buffer).write('XXXX');
+          (this.body as Buffer).write('gone');
         },
       }),
       'mine',
