@@ -35,7 +35,7 @@ export interface AuthFetchOptions extends OutgoingOptions {
  * @throws {TypeError} for an option that is unknown or malformed.
  */
 export function createAuthFetch(latchkey: Latchkey, options: AuthFetchOptions): AuthFetch {
-  const outgoing = readOutgoing('createAuthFetch', options, ['placeholder', 'fetch']);
+  const outgoing = readOutgoing('createAuthFetch', latchkey, options, ['placeholder', 'fetch']);
   const { placeholder } = options;
   if (placeholder !== undefined && (typeof placeholder !== 'string' || placeholder === ''))
     throw new TypeError('createAuthFetch: `placeholder` must be a string');

@@ -1,3 +1,4 @@
+import type { Latchkey } from '../api.js';
 import type { Scope } from '../ledger/scope-key.js';
 import { isCleartext } from '../origin.js';
 import { checkRunOptions, type RunOptions } from '../worker/run-options.js';
@@ -33,8 +34,9 @@ export interface Outgoing {
 
 const OWN = ['scope', 'origins', 'allowCleartext'];
 
-/** @throws {TypeError} for an option that is unknown (to `alsoKnown` too) or malformed, naming `caller`. */
-export function readOutgoing(caller: string, options: OutgoingOptions, alsoKnown: readonly string[] = []): Outgoing {
+/** @throws {TypeError} for an option that is unknown (to `alsoKnown` too) or malformed, or a Latchkey that is none, naming `caller`. */
+export function readOutgoing(caller: string, latchkey: Latchkey, options: OutgoingOptions, alsoKnown: readonly string[] = []): Outgoing {
+  if (typeof latchkey?.run !== 'function') throw new TypeError(`${caller}: \`latchkey\` must be what createLatchkey gives`);
   if (typeof options !== 'object' || options === null) throw new TypeError(`${caller}: \`options\` must be an object`);
   const { scope, allowCleartext = false } = options;
   if (scope === undefined || scope === null) throw new TypeError(`${caller}: \`scope\` must be a scope, or a function that gives one`);

@@ -35,12 +35,12 @@ const CALLER = 'createAuthInterceptor';
  * Bodies are replayed, but for streams and iterators, which are sent once; a body may also be a function that makes one. `timeoutMs` ends when the answer
  * goes to the caller.
  *
- * A request fails with a `LatchkeyError` when its scope is blocked before anything is sent, and otherwise with whatever undici failed with.
+ * A request fails with a `LatchkeyError` when its scope is blocked before anything is sent, or when a 401 was given up for the wait for fresh auth and
+ * none came; and otherwise with whatever undici failed with.
  * @throws {TypeError} for an option that is unknown or malformed, and for an origin that is reached over cleartext HTTP.
  */
 export function createAuthInterceptor(latchkey: Latchkey, options: AuthInterceptorOptions): AuthInterceptor {
-  if (typeof latchkey?.run !== 'function') throw new TypeError(`${CALLER}: \`latchkey\` must be what createLatchkey gives`);
-  const { origins, runOptions, requireSafe, scopeOf } = readOutgoing(CALLER, options);
+  const { origins, runOptions, requireSafe, scopeOf } = readOutgoing(CALLER, latchkey, options);
   if (origins === undefined || origins.size === 0) throw new TypeError(`${CALLER}: \`origins\` must hold at least one origin`);
   for (const origin of origins) requireSafe(new URL(origin));
 
@@ -52,9 +52,7 @@ export function createAuthInterceptor(latchkey: Latchkey, options: AuthIntercept
     const headers = new RequestHeaders(request.headers);
     const bringsOwn = CREDENTIAL_HEADERS.some((name) => headers.has(name));
     const work = elsewhere || bringsOwn ? undefined : scopeOf(outgoing);
-    if (work === undefined) {
-      return dispatch(ready(request, headers, body, {}), handler);
-    }
+    if (work === undefined) return dispatch(ready(request, headers, body, {}), handler);
 
     const relay = new Relay(handler);
     let accepted = true;

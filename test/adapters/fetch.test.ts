@@ -174,6 +174,11 @@ describe('createAuthFetch', () => {
     expect(() => createAuthFetch(latchkey, options as AuthFetchOptions)).toThrow(new TypeError(`createAuthFetch: ${message}`));
   });
 
+  it('a Latchkey that is none is a TypeError', () => {
+    const message = 'createAuthFetch: `latchkey` must be what createLatchkey gives';
+    expect(() => createAuthFetch(undefined as unknown as Latchkey, { scope: 's' })).toThrow(new TypeError(message));
+  });
+
   it('what fetch would not take is a TypeError, as with fetch', async () => {
     latchkey.capture('s', bearer('live'));
     const authFetch = createAuthFetch(latchkey, { scope: 's' });

@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createUnauthorizedMonitor, type Exchange, type UnauthorizedMonitor, type Workload } from '../../src/adapters/proxy.js';
+import type { Exchange, Workload } from '../../src/adapters/proxy.js';
 import { apiKey, bearer, createLatchkey, type Latchkey, type Scope } from '../../src/index.js';
 import { freezeTime } from '../support/clock.js';
-
-const SCOPE = { session: 's', provider: 'p' };
+import { openAt, SCOPE, type Watched, watchScopes } from './proxy-watched.js';
 
 let latchkey: Latchkey;
 let written: Workload[];
-let monitor: UnauthorizedMonitor<{ headers: Record<string, string> }>;
+let monitor: Watched;
 
 beforeEach(() => {
   freezeTime();
@@ -20,18 +19,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The scope stands in the request's headers, so that one monitor can serve several. */
-function watch(options: { provisional?: boolean } = {}): typeof monitor {
-  return createUnauthorizedMonitor(latchkey, {
-    scope: ({ headers }: { headers: Record<string, string> }) => JSON.parse(headers['x-scope'] ?? 'null') as Scope,
-    onWorkload: (workload) => void written.push(workload),
-    ...options,
-  });
-}
-
-function open(token: string, scope: Scope = SCOPE): Exchange {
-  return monitor.open({ headers: { authorization: `Bearer ${token}`, 'x-scope': JSON.stringify(scope) } });
-}
+const watch = (options?: Parameters<typeof watchScopes>[2]): Watched =>
+  watchScopes(latchkey, (workload) => void written.push(workload), options);
+const open = (token: string, scope?: Scope): Exchange => openAt(monitor, token, scope);
 
 const states = (): string[] => written.map(({ state }) => state);
 

@@ -1,20 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createUnauthorizedMonitor, type Exchange, type UnauthorizedMonitor } from '../../src/adapters/proxy.js';
+import { createUnauthorizedMonitor, type Exchange } from '../../src/adapters/proxy.js';
 import { createLatchkey } from '../../src/index.js';
-import { freezeTime, settled } from '../support/clock.js';
-import { type Deferred, deferred } from '../support/deferred.js';
+import { freezeTime } from '../support/clock.js';
+import { HeldStore, type Watched } from './proxy-watched.js';
 
-interface Write {
-  readonly state: string;
-  readonly done: Deferred<void>;
-}
-
-let monitor: UnauthorizedMonitor<{ headers: Record<string, string> }>;
-let writes: Write[];
+let monitor: Watched;
+let store: HeldStore;
 
 beforeEach(() => {
   freezeTime();
-  writes = [];
+  store = new HeldStore();
   monitor = watch();
 });
 
@@ -22,31 +17,16 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A store whose writes end when the test says so. */
-function watch(): typeof monitor {
-  return createUnauthorizedMonitor(createLatchkey(), {
-    scope: () => 's',
-    onWorkload: ({ state }) => {
-      const done = deferred<void>();
-      writes.push({ state, done });
-      return done.promise;
-    },
-    writeTimeoutMs: 1_000,
-  });
+function watch(): Watched {
+  return createUnauthorizedMonitor(createLatchkey(), { scope: () => 's', onWorkload: store.write, writeTimeoutMs: 1_000 });
 }
 
 function open(token: string): Exchange {
   return monitor.open({ headers: { authorization: `Bearer ${token}` } });
 }
 
-const states = (): string[] => writes.map(({ state }) => state);
-
-async function end(index: number, error?: Error): Promise<void> {
-  const { done } = writes[index] as Write;
-  if (error === undefined) done.resolve();
-  else done.reject(error);
-  await settled();
-}
+const states = (): string[] => store.states();
+const end = (index: number, error?: Error): Promise<void> => store.end(index, error);
 
 describe('a status write', () => {
   it('that arrives after it was given up counts, if nothing was written since', async () => {
@@ -118,10 +98,10 @@ describe('a status write', () => {
       await vi.advanceTimersByTimeAsync(500);
       await end(n);
     }
-    const { length } = writes;
+    const { length } = store.writes;
     for (let n = 5; n < length; n++) await end(n);
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(writes.length).toBe(length);
+    expect(store.writes.length).toBe(length);
     expect(new Set(states())).toEqual(new Set(['unauthenticated']));
   });
 });

@@ -1,25 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createUnauthorizedMonitor, type Exchange, type UnauthorizedMonitor, type Workload } from '../../src/adapters/proxy.js';
+import { createUnauthorizedMonitor, type Exchange } from '../../src/adapters/proxy.js';
 import { bearer, createLatchkey, type Latchkey } from '../../src/index.js';
 import { freezeTime, settled } from '../support/clock.js';
-import { type Deferred, deferred } from '../support/deferred.js';
-
-interface Write {
-  readonly session: string | undefined;
-  readonly state: string;
-  readonly signal: AbortSignal;
-  readonly done: Deferred<void>;
-}
+import { HeldStore, type Watched } from './proxy-watched.js';
 
 let latchkey: Latchkey;
-let monitor: UnauthorizedMonitor<{ headers: Record<string, string> }>;
-let writes: Write[];
+let monitor: Watched;
+let store: HeldStore;
 let errors: string[];
 
 beforeEach(() => {
   freezeTime();
   latchkey = createLatchkey();
-  writes = [];
+  store = new HeldStore();
   errors = [];
   monitor = watch();
 });
@@ -28,15 +21,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A store whose writes end when the test says so. */
-function watch(limit = 10): typeof monitor {
+function watch(limit = 10): Watched {
   return createUnauthorizedMonitor(latchkey, {
     scope: ({ headers }: { headers: Record<string, string> }) => headers['x-session'] ?? 's',
-    onWorkload: ({ scope, state }: Workload, { signal }) => {
-      const done = deferred<void>();
-      writes.push({ session: scope.session, state, signal, done });
-      return done.promise;
-    },
+    onWorkload: store.write,
     writeTimeoutMs: 1_000,
     limit,
     onError: (error, origin) => void errors.push(`${origin}: ${(error as Error).message}`),
@@ -47,14 +35,8 @@ function open(token: string, session = 's'): Exchange {
   return monitor.open({ headers: { authorization: `Bearer ${token}`, 'x-session': session } });
 }
 
-const states = (): string[] => writes.map(({ state }) => state);
-
-async function end(index: number, error?: Error): Promise<void> {
-  const { done } = writes[index] as Write;
-  if (error === undefined) done.resolve();
-  else done.reject(error);
-  await settled();
-}
+const states = (): string[] => store.states();
+const end = (index: number, error?: Error): Promise<void> => store.end(index, error);
 
 describe('a status write', () => {
   it('happens once while one is out, and not again once it is done', async () => {
@@ -80,7 +62,7 @@ describe('a status write', () => {
   it('of one workload does not wait for that of another', () => {
     open('dead', 'a').answered(401);
     open('dead-too', 'b').answered(401);
-    expect(writes.map(({ session }) => session)).toEqual(['a', 'b']);
+    expect(store.writes.map(({ session }) => session)).toEqual(['a', 'b']);
   });
 
   it('(hole) that fails is made again at the next 401, and not before', async () => {
@@ -117,9 +99,9 @@ describe('a status write', () => {
     open('dead').answered(401);
     await vi.advanceTimersByTimeAsync(999);
     open('dead').answered(401);
-    expect([writes[0]?.signal.aborted, states().length]).toEqual([false, 1]);
+    expect([store.writes[0]?.signal.aborted, states().length]).toEqual([false, 1]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(writes[0]?.signal.aborted).toBe(true);
+    expect(store.writes[0]?.signal.aborted).toBe(true);
     expect(errors).toEqual(['onWorkload: onWorkload: not done within 1000 ms']);
     await end(0, new Error('aborted'));
     await vi.advanceTimersByTimeAsync(60_000);
@@ -214,10 +196,10 @@ describe('a session that goes while a write is out', () => {
     open('dead-a', 'a').answered(401);
     open('dead-b', 'b').answered(401);
     open('dead-a', 'a').answered(401);
-    expect(writes.map(({ session }) => session)).toEqual(['a']);
+    expect(store.writes.map(({ session }) => session)).toEqual(['a']);
     await end(0);
     open('dead-b', 'b').answered(401);
-    expect(writes.map(({ session }) => session)).toEqual(['a', 'b']);
+    expect(store.writes.map(({ session }) => session)).toEqual(['a', 'b']);
   });
 });
 
@@ -243,7 +225,7 @@ describe('close', () => {
     const closing = monitor.close();
     await vi.advanceTimersByTimeAsync(1_000);
     await closing;
-    expect(writes[0]?.signal.aborted).toBe(true);
+    expect(store.writes[0]?.signal.aborted).toBe(true);
   });
 
   it('resolves at once when nothing is out, and twice', async () => {
@@ -264,6 +246,6 @@ describe('close', () => {
     expect(open('another').credential?.fingerprint).toBe(bearer('another').fingerprint);
     exchange.answered(401);
     expect(latchkey.canRun('s')).toBe(false);
-    expect(writes).toEqual([]);
+    expect(store.writes).toEqual([]);
   });
 });
