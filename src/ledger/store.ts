@@ -1,0 +1,69 @@
+import type { Clock } from '../clock.js';
+import type { Emitter } from '../events.js';
+import type { Ledger } from './ledger.js';
+import type { WorkScope } from './scope-key.js';
+import type { Sequence } from './sequence.js';
+import type { Identity } from './verdicts.js';
+import type { AfterCanary } from '../policy/canary.js';
+
+/** State that several processes share, made by `redisStore` of `latchkey/redis`. One store serves one Latchkey. */
+export interface Store {
+  /** Called once, by `createLatchkey`. */
+  attach(host: StoreHost): Replica;
+}
+
+/** What a store is given of its Latchkey. */
+export interface StoreHost {
+  readonly clock: Clock;
+  readonly emitter: Emitter;
+  readonly idleMs: number;
+}
+
+/** Whether the store answers. */
+export type StoreState = 'up' | 'down';
+
+/** This process's copy of what the store holds of the scopes it has to do with: all of it is in the ledger, which asks nobody. */
+export interface Replica {
+  readonly state: StoreState;
+  /** Where leases, captures and decrees take their numbers, so that they compare across processes. */
+  readonly sequence: Sequence;
+  readonly coordinator: Coordinator;
+  /** Begins, once the ledger that it copies into is there. */
+  start(ledger: Ledger): void;
+  /** Resolves once the store has answered, or turned out to be down. */
+  ready(): Promise<void>;
+  isLoaded(scope: WorkScope): boolean;
+  /** Brings in what the store knows of these scopes. Never rejects: with the store down they stay as they are. */
+  load(scopes: readonly WorkScope[]): Promise<void>;
+  /** Changes on their way are sent, `timeoutMs` at the most; nothing is heard any more. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** What only one process of a fleet is to do. `down`: there is no fleet now, behave as a single process. */
+export interface Coordinator {
+  /** The right to try an identity first, for the whole fleet, for so many milliseconds. Never rejects. */
+  claimCanary(identity: Identity, ms: number): Promise<CanaryClaim>;
+  /** An incident has opened here. Only who gets `acquired` or `down` reports it. Never rejects. */
+  enterIncident(identity: Identity, id: string): Promise<IncidentClaim>;
+  /** It has ended here. Never rejects. */
+  leaveIncident(identity: Identity): Promise<IncidentEnding>;
+}
+
+export type CanaryClaim =
+  /** `done` says how the call went, once. */
+  | { readonly state: 'acquired'; done(after: AfterCanary): void }
+  /** Another process tries it: `onDone` is called when that process says how its call went (not if it dies). */
+  | { readonly state: 'held'; onDone(listener: (after: AfterCanary) => void): void }
+  | { readonly state: 'down' };
+
+export interface IncidentClaim {
+  readonly state: 'acquired' | 'held' | 'down';
+  /** The id under which the fleet's first process told it; `down`: one's own. */
+  readonly id: string;
+}
+
+export interface IncidentEnding {
+  /** `last`: nobody else has it open. `others`: somebody has. */
+  readonly state: 'last' | 'others' | 'down';
+  readonly id: string | undefined;
+}
