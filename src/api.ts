@@ -56,6 +56,16 @@ export interface Latchkey {
     scope: Scope,
     options?: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined },
   ): Promise<void>;
+  /**
+   * Brings in what the store knows of these scopes, for questions that are answered at once (`canRun`, `resolve`); `run` and `whenRunnable` do so
+   * themselves. Does nothing without a store, and leaves the scopes as they are while it is down.
+   * @throws {TypeError} for a bad scope.
+   */
+  load(scopes: readonly Scope[]): Promise<void>;
+  /** Whether what the store knows of the scope is here; always without a store. Changes nothing. @throws {TypeError} for a bad scope. */
+  isLoaded(scope: Scope): boolean;
+  /** Resolves once the store has answered for the first time, or turned out to be down; at once without one. Never rejects. */
+  ready(): Promise<void>;
   /** An operator's way back from a false rejection: the scope's credentials, or the one with this fingerprint, count as unproven again. */
   forgive(scopeOrFingerprint: Scope): void;
   /** Forgets a session, with all providers and purposes, or a whole tenant. @throws {TypeError} if neither is named. */

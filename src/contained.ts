@@ -1,5 +1,5 @@
 import type { Emitter } from './events.js';
-import type { FallbackCandidate } from './ledger/ledger.js';
+import type { FallbackCandidate } from './ledger/reader.js';
 import type { WorkScope } from './ledger/scope-key.js';
 import type { Settings } from './options.js';
 import { isPromiseLike } from './promise-like.js';

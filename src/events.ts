@@ -7,8 +7,8 @@ import { isPromiseLike } from './promise-like.js';
 /** Why a scope has no credential to work with. */
 export type BlockReason = 'missing' | 'rejected' | 'held' | 'expired' | 'closed';
 
-/** Which function of the user's threw, hung or rejected. */
-export type ErrorOrigin = 'canonicalProvider' | 'classify' | 'fallback' | 'listener' | 'reporter';
+/** Which function of the user's threw, hung or rejected; or what else was wrong. */
+export type ErrorOrigin = 'canonicalProvider' | 'classify' | 'fallback' | 'listener' | 'reporter' | 'store';
 
 interface About {
   readonly scope: ScopeParts;
@@ -18,8 +18,8 @@ interface About {
 
 /** What is told, by event name. Nothing here ever holds the value of a credential. Times are milliseconds since the epoch. */
 export interface LatchkeyEvents {
-  /** A capture or pin changed what its slot points at. */
-  captured: About & { readonly usable: boolean; readonly pinned: boolean };
+  /** A capture or pin changed what its slot points at; `remote` where it came from another process, through the store. */
+  captured: About & { readonly usable: boolean; readonly pinned: boolean; readonly remote?: true };
   /** A call got a 2xx or 304. */
   accepted: About;
   /** A call was answered by a rejection; `late` when a call sent later had an outcome already, so that it changed nothing. */
@@ -45,7 +45,9 @@ export interface LatchkeyEvents {
   suppressed: { readonly incident: string; readonly why: Suppression };
   /** A session left memory: asked for, idle for too long, or one too many. */
   evicted: { readonly tenant: string | undefined; readonly session: string | undefined; readonly why: 'asked' | 'idle' | 'limit' };
-  /** A function of the user's failed; it was contained. */
+  /** The store answers, or does not any more: told when that changes. */
+  store: { readonly state: 'up' | 'down'; readonly error: Error | undefined };
+  /** A function of the user's failed, or (`store`) something is wrong with what the store holds; it was contained. */
   error: { readonly origin: ErrorOrigin; readonly error: unknown };
 }
 
@@ -68,6 +70,7 @@ const NAMES: Readonly<Record<LatchkeyEventName, true>> = {
   recovered: true,
   suppressed: true,
   evicted: true,
+  store: true,
   error: true,
 };
 

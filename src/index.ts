@@ -14,7 +14,7 @@ export { createLatchkey } from './latchkey.js';
 export type { Capture } from './ledger/capture.js';
 export type { CandidateExplanation, Explanation } from './ledger/explain.js';
 export type { Lease } from './ledger/lease.js';
-export type { FallbackCandidate } from './ledger/ledger.js';
+export type { FallbackCandidate } from './ledger/reader.js';
 export type { Scope } from './ledger/scope-key.js';
 export type { SlotSnapshot, Snapshot, VerdictSnapshot } from './ledger/snapshot.js';
 export type { FallbackRule, LatchkeyOptions } from './options.js';

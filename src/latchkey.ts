@@ -17,6 +17,7 @@ import { Delivery } from './report/reporter.js';
 import { newCounters } from './stats.js';
 import { Canaries } from './worker/canary.js';
 import { type Attempt, closedError } from './worker/job.js';
+import { waitLoaded } from './worker/loaded.js';
 import { Parking } from './worker/parking.js';
 import { Runner } from './worker/run.js';
 import { checkRunOptions, type RunOptions } from './worker/run-options.js';
@@ -40,12 +41,16 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
   const seats = new Seats(settings.limits.parked);
   const canaries = new Canaries(settings.canary.canaryMs);
   let closing: Promise<void> | undefined;
+  const replica = settings.store?.attach({ clock, emitter, idleMs: settings.idleMs });
+  const coordinator = replica?.coordinator;
 
   const ledger: Ledger = new Ledger({
     clock,
     sessions: settings.limits.sessions,
     identities: settings.limits.identities,
     mayBorrow: borrowRule(settings, emitter),
+    journal: replica?.journal,
+    sequence: replica?.sequence,
     onChange: (change) => {
       incidents.changed(change);
       parking.changed(change);
@@ -62,6 +67,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     emitter,
     counters,
     announcer,
+    coordinator,
     graceMs: settings.report.graceMs,
     scopes: settings.limits.sessions,
   });
@@ -88,12 +94,15 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     seats,
     canary: settings.canary,
     isClosing: () => closing !== undefined,
+    coordinator,
+    isFleet: () => replica?.state === 'up',
   });
 
   const rules = { multiTenant: settings.multiTenant, canonicalProvider: aliasRule(settings, emitter) };
   restore(ledger, settings.tombstones, rules.canonicalProvider);
   const read = (scope: Scope, ownOnly = false): WorkScope => readScope(scope, rules, ownOnly || settings.fallback === 'none');
   const isClosed = (): boolean => closing !== undefined;
+  const isLoaded = (work: WorkScope): boolean => replica === undefined || replica.isLoaded(work);
 
   let sweep: { cancel(): void } | undefined;
   const sweepLater = (): void => {
@@ -115,6 +124,23 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     },
   };
 
+  replica?.start(ledger, (identity) => canaries.overtake(identity));
+
+  const load = async (works: readonly WorkScope[]): Promise<void> => {
+    if (replica === undefined || isClosed()) return;
+    await replica.load(works);
+    sweepLater();
+  };
+
+  /** What the fleet knows of a scope comes before anything is done for it. */
+  const loadFirst = async <T, O extends RunOptions>(work: WorkScope, options: O, go: (options: O) => Promise<T>): Promise<T> => {
+    if (replica === undefined) return go(options);
+    const timeoutMs = await waitLoaded(work, { replica, clock, ...options });
+    sweepLater();
+    if (isClosed()) throw closedError(work);
+    return go(timeoutMs === undefined ? options : { ...options, timeoutMs });
+  };
+
   const end = async (timeoutMs: number): Promise<void> => {
     sweep?.cancel();
     parking.close();
@@ -127,9 +153,11 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     await Promise.race([runner.flights.empty(), limit]);
     settler.close();
     runner.interruptAll();
+    await Promise.race([Promise.all([incidents.settled(), replica?.flush()]), limit]);
     await Promise.race([delivery.settled(), limit]);
     timer?.cancel();
     incidents.close();
+    await replica?.close();
   };
 
   const latchkey: Latchkey = {
@@ -180,7 +208,8 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
         if (typeof attempt !== 'function') throw new TypeError('run: `attempt` must be a function');
         if (isClosed()) throw closedError(work);
         // The overloads say when undefined is among the results.
-        return runner.run(work, attempt, runOptions) as Promise<never>;
+        if (isLoaded(work)) return runner.run(work, attempt, runOptions) as Promise<never>;
+        return loadFirst(work, runOptions, (options) => runner.run(work, attempt, options)) as Promise<never>;
       } catch (error) {
         return Promise.reject(error);
       }
@@ -195,8 +224,19 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       } catch (error) {
         return Promise.reject(error);
       }
-      return isClosed() ? Promise.reject(closedError(work)) : runner.whenRunnable(work, options.signal, options.timeoutMs);
+      if (isClosed()) return Promise.reject(closedError(work));
+      if (isLoaded(work)) return runner.whenRunnable(work, options.signal, options.timeoutMs);
+      return loadFirst(work, options, (left) => runner.whenRunnable(work, left.signal, left.timeoutMs));
     },
+
+    async load(scopes) {
+      if (!Array.isArray(scopes)) throw new TypeError('load: `scopes` must be an array of scopes');
+      await load(scopes.map((scope) => read(scope)));
+    },
+
+    isLoaded: (scope) => isLoaded(read(scope)),
+
+    ready: async () => replica?.ready(),
 
     forgive(scopeOrFingerprint) {
       if (typeof scopeOrFingerprint === 'string') {
@@ -222,6 +262,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       running: runner.flights.size,
       waiting: seats.taken,
       openIncidents: incidents.size,
+      store: replica?.state,
     }),
 
     snapshot: () => takeSnapshot(ledger, incidents.snapshot(), clock.now()),

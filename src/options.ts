@@ -1,7 +1,8 @@
 import type { Clock } from './clock.js';
 import type { ScopeParts } from './errors.js';
-import type { FallbackCandidate } from './ledger/ledger.js';
+import type { FallbackCandidate } from './ledger/reader.js';
 import type { Snapshot, VerdictSnapshot } from './ledger/snapshot.js';
+import type { Store } from './ledger/store.js';
 import type { CanaryMode } from './policy/canary.js';
 import type { ClassifyRule } from './policy/classification.js';
 import type { Reporter } from './report/reporter.js';
@@ -50,6 +51,8 @@ export interface LatchkeyOptions {
   readonly reporter?: Reporter | undefined;
   /** What an earlier process knew: its snapshot, or the `verdicts` of one. */
   readonly tombstones?: Pick<Snapshot, 'verdicts'> | readonly VerdictSnapshot[] | undefined;
+  /** State shared with other processes, from `redisStore` of `latchkey/redis`. Default: this process is alone. */
+  readonly store?: Store | undefined;
   /** Default: `Date.now`. */
   readonly clock?: Clock | undefined;
 }
@@ -70,6 +73,7 @@ export interface Settings {
   };
   readonly reporter: Reporter | undefined;
   readonly tombstones: readonly unknown[];
+  readonly store: Store | undefined;
   readonly clock: Clock | undefined;
 }
 
@@ -86,6 +90,7 @@ const KNOWN = [
   'report',
   'reporter',
   'tombstones',
+  'store',
   'clock',
 ];
 
@@ -93,7 +98,7 @@ const KNOWN = [
 export function readOptions(options: LatchkeyOptions): Settings {
   requireObject('options', options);
   requireKnown('', options, KNOWN);
-  const { limits = {}, report = {}, reporter, clock } = options;
+  const { limits = {}, report = {}, reporter, store, clock } = options;
   requireObject('limits', limits);
   requireKnown('limits.', limits, ['sessions', 'identities', 'parked']);
   requireObject('report', report);
@@ -105,6 +110,10 @@ export function readOptions(options: LatchkeyOptions): Settings {
     requireObject('reporter', reporter);
     requireFunction('reporter.opened', reporter.opened);
     requireFunction('reporter.ended', reporter.ended);
+  }
+  if (store !== undefined) {
+    requireObject('store', store);
+    requireFunction('store.attach', store.attach);
   }
   if (clock !== undefined) {
     requireObject('clock', clock);
@@ -141,6 +150,7 @@ export function readOptions(options: LatchkeyOptions): Settings {
     },
     reporter,
     tombstones: readTombstones(options.tombstones),
+    store,
     clock,
   };
 }

@@ -32,6 +32,8 @@ export interface Stats extends Readonly<Counters> {
   /** Those of them that wait: parked, or behind a canary. */
   readonly waiting: number;
   readonly openIncidents: number;
+  /** Whether the store answers; undefined without one. */
+  readonly store: 'up' | 'down' | undefined;
 }
 
 export function newCounters(): Counters {

@@ -2,7 +2,7 @@ import type { Credential } from '../credential/credential.js';
 import type { Source } from '../policy/choose.js';
 import type { Classification } from '../policy/classification.js';
 import type { WorkScope } from './scope-key.js';
-import type { Session } from './slots.js';
+import type { Session } from './session.js';
 import type { Identity } from './verdicts.js';
 
 /** What a scope's work would be done with. */

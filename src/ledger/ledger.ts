@@ -1,23 +1,18 @@
 import type { Clock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
-import { choose, isUsable, obstacle, type Source } from '../policy/choose.js';
-import { type Verdict, verdictOf } from '../policy/verdict.js';
-import { type Block, blockOf, type Candidate } from './block.js';
-import type { Call, Choice, Judgement } from './call.js';
+import { isUsable } from '../policy/choose.js';
+import { Adoption } from './adoption.js';
+import type { Call, Judgement } from './call.js';
 import { ANY, type Change, type OnInstalled } from './change.js';
+import type { Journal } from './journal.js';
 import { Pins } from './pins.js';
 import { type Pending, Provisional } from './provisional.js';
+import { type FallbackCandidate, LedgerReader } from './reader.js';
 import type { WorkScope } from './scope-key.js';
 import { Sequence } from './sequence.js';
-import { type EvictionCause, type Session, Slots, type Tenant } from './slots.js';
+import type { Session } from './session.js';
+import { type EvictionCause, Slots } from './slots.js';
 import { Identities, type Identity } from './verdicts.js';
-
-/** What a fallback rule is asked about: the tenant's global credential, usable, and not the session's own. */
-export interface FallbackCandidate {
-  readonly fingerprint: string;
-  readonly scheme: Credential['scheme'];
-  readonly provider: string | undefined;
-}
 
 export interface LedgerOptions {
   readonly clock: Clock;
@@ -29,109 +24,56 @@ export interface LedgerOptions {
   /** Told after each change that can let work go on, or end an incident. */
   readonly onChange: (change: Change) => void;
   readonly onEvicted: (tenant: string | undefined, session: string | undefined, cause: EvictionCause) => void;
+  /** Told what other processes are to know. Default: there are none. */
+  readonly journal?: Journal | undefined;
+  /** Where numbers are taken. Default: counted from 1. */
+  readonly sequence?: Sequence | undefined;
 }
 
 /** What is known: which slot points at which identity, and the verdict on each. All else is derived from it at the moment of asking. */
-export class Ledger {
-  readonly sequence = new Sequence();
+export class Ledger extends LedgerReader {
+  readonly sequence: Sequence;
+  /** How what other processes learnt comes in. */
+  readonly adoption: Adoption;
   readonly #options: LedgerOptions;
-  readonly #identities: Identities;
-  readonly #slots: Slots;
-  readonly #pins: Pins;
+  readonly #journal: Journal | undefined;
   readonly #provisional: Provisional;
   readonly #startedAt: number;
 
   constructor(options: LedgerOptions) {
-    this.#options = options;
-    this.#startedAt = options.clock.now();
-    this.#identities = new Identities(options.identities);
-    this.#slots = new Slots(options.sessions, this.#identities, {
-      evicted: (session, cause) => this.#evicted(session.tenant.name, session.name, cause),
-      unlent: (tenant, provider) => options.onChange({ cause: 'unlent', tenant: tenant.name, provider, session: ANY }),
+    const { clock, journal, onChange } = options;
+    const identities = new Identities(options.identities, journal && ((identity) => journal.forgotten(identity)));
+    const slots = new Slots(options.sessions, identities, journal !== undefined, {
+      evicted: (session, cause) => this.#evicted(session, cause),
+      unlent: (tenant, provider) => onChange({ cause: 'unlent', tenant: tenant.name, provider, session: ANY }),
     });
-    this.#pins = new Pins(this.#identities);
+    const pins = new Pins(identities);
+    super(clock, slots, pins, identities, options.mayBorrow);
+    this.sequence = options.sequence ?? new Sequence();
+    this.#options = options;
+    this.#journal = journal;
+    this.#startedAt = clock.now();
     this.#provisional = new Provisional(options.sessions);
-  }
-
-  /** What a scope's work would be done with now, or undefined: blocked. The one decision that asking and calling share. */
-  choose(scope: WorkScope): Choice | undefined {
-    const pin = this.#pins.find(scope);
-    const tenant = this.#slots.tenant(scope.tenant);
-    const session = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session);
-    const own = session?.slot(scope.provider)?.identity;
-    // The policy's answer for the usual case, without asking it.
-    if (pin === undefined && own !== undefined && own.unobstructed && own.credential !== undefined)
-      return { source: 'session', identity: own, credential: own.credential, session };
-    return this.#chooseAmong(pin, own, tenant, session, scope);
-  }
-
-  #chooseAmong(
-    pin: Identity | undefined,
-    own: Identity | undefined,
-    tenant: Tenant | undefined,
-    session: Session | undefined,
-    scope: WorkScope,
-  ): Choice | undefined {
-    // The global slot is looked up only when the session's own credential will not do.
-    let now = this.#nowFor(pin, own);
-    let source = choose(pin, own, undefined, scope, now);
-    let identity = source === 'pinned' ? pin : own;
-    if (source === undefined && pin === undefined) {
-      const global = this.#globalFor(tenant, scope);
-      now = this.#nowFor(global, undefined);
-      source = choose(undefined, undefined, global, scope, now);
-      if (source === undefined || global === undefined || !this.#mayUse(global, scope)) return undefined;
-      identity = global;
-    }
-    if (source === undefined || identity?.credential === undefined) return undefined;
-    return { source, identity, credential: identity.credential, session };
-  }
-
-  /** Everything that `choose` looks at, in its order, and what stands in the way of each. */
-  candidates(scope: WorkScope): Candidate[] {
-    const now = this.#options.clock.now();
-    const candidate = (source: Source, identity: Identity): Candidate => {
-      const found = obstacle(identity, scope, now);
-      return { source, identity, obstacle: found, refused: source === 'global' && found === undefined && !this.#mayUse(identity, scope) };
-    };
-    const pin = this.#pins.find(scope);
-    if (pin !== undefined) return [candidate('pinned', pin)];
-    const tenant = this.#slots.tenant(scope.tenant);
-    const own = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session)?.slot(scope.provider)?.identity;
-    const global = this.#globalFor(tenant, scope);
-    const found = own === undefined ? [] : [candidate('session', own)];
-    if (global !== undefined && global !== own) found.push(candidate('global', global));
-    return found;
-  }
-
-  /** Why `choose` finds nothing; undefined if it does. */
-  block(scope: WorkScope): Block | undefined {
-    return blockOf(this.candidates(scope));
-  }
-
-  /** Providers that the scope's session presented a credential for, other than the scope's. */
-  otherProviders(scope: WorkScope): (string | undefined)[] {
-    const session = scope.session === undefined ? undefined : this.#slots.tenant(scope.tenant)?.sessions.get(scope.session);
-    return [...(session?.allSlots() ?? [])].map((slot) => slot.provider).filter((provider) => provider !== scope.provider);
-  }
-
-  isUsable(identity: Identity, scope: WorkScope): boolean {
-    return isUsable(identity, scope, this.#nowFor(identity, undefined));
-  }
-
-  /** The identity of a credential, as far as it is known. */
-  identity(scope: WorkScope, credential: Credential): Identity | undefined {
-    return this.#identities.find(scope.provider, credential.fingerprint);
+    this.adoption = new Adoption({
+      identities,
+      slots,
+      pins,
+      clock,
+      startedAt: this.#startedAt,
+      onChange,
+      evictSession: (tenant, session) => this.#evictSession(tenant, session),
+    });
   }
 
   /** A client presented a credential with the request numbered `at`. `changed`: its slot points there only now. */
   present(scope: WorkScope, credential: Credential, at: number, onInstalled: OnInstalled): { identity: Identity; changed: boolean } {
-    const now = this.#options.clock.now();
-    const identity = this.#identities.of(scope.provider, credential.fingerprint);
+    const now = this.clock.now();
+    const identity = this.known.of(scope.provider, credential.fingerprint);
     const revived = this.#hint(identity, credential, at, now);
-    const placed = this.#slots.present(scope, { identity, credential, at, now, sinceStart: now - this.#startedAt });
+    const placed = this.slots.present(scope, { identity, credential, at, now, sinceStart: now - this.#startedAt });
     const { tenant, provider, session } = scope;
     const changed = session === undefined ? placed.global : placed.own;
+    this.#journal?.presented(scope, identity, at, placed.own || placed.global);
     // First, so that what resumes is told after what it resumes by.
     if (changed) onInstalled(scope, credential, isUsable(identity, scope, now));
     if (revived) this.#changed('captured', identity);
@@ -147,8 +89,8 @@ export class Ledger {
 
   /** Remembers an identity that no slot points at, for the verdict it is about to get. */
   remember(provider: string | undefined, fingerprint: string): Identity {
-    const identity = this.#identities.of(provider, fingerprint);
-    this.#identities.shelve(identity);
+    const identity = this.known.of(provider, fingerprint);
+    this.known.shelve(identity);
     return identity;
   }
 
@@ -157,11 +99,17 @@ export class Ledger {
    * identity that was forgotten stays so.
    */
   judge(call: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
-    const { identity, scope, sent } = call;
-    if (!identity.known) return false;
+    if (!call.identity.known) return false;
+    const applied = this.#judge(call, judgement, status, now);
+    if (applied) this.#journal?.learnt(call.identity);
+    return applied;
+  }
+
+  #judge({ identity, scope, borrowed, ...call }: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
+    const sent = this.sequence.bounded(call.sent);
     if (judgement.kind === 'accepted') {
       const obstructed = !isUsable(identity, scope, now) || identity.ruling.state === 'held';
-      const applied = identity.accept({ state: 'accepted', sent, passed: 0, since: now }, scope, call.borrowed);
+      const applied = identity.accept({ state: 'accepted', sent, passed: 0, since: now }, scope, borrowed);
       if (applied && obstructed) this.#changed('proven', identity);
       return applied;
     }
@@ -176,28 +124,25 @@ export class Ledger {
     return judgement.reach === 'identity' ? identity.judge(rejection) : identity.judgeFor(scope, rejection);
   }
 
-  /** The verdict on an identity as a scope sees it. */
-  verdict(identity: Identity, scope: WorkScope): Verdict {
-    const { ruling } = identity;
-    const own = ruling.state === 'rejected' ? undefined : identity.rejectionFor(scope);
-    if (ruling.state === 'held' && this.#options.clock.now() >= ruling.until && own === undefined) return { state: 'unproven' };
-    return verdictOf(own ?? ruling);
-  }
-
   /** Pinned again, the same value too, it is taken to be good until a call says otherwise. */
   pin(scope: WorkScope, credential: Credential, onPinned: () => void): () => void {
-    const identity = this.#identities.of(scope.provider, credential.fingerprint);
+    const identity = this.known.of(scope.provider, credential.fingerprint);
     identity.hint(credential.expiresAt, this.sequence.next());
     const { judged } = identity;
-    identity.forgive(this.sequence.next());
-    const take = this.#pins.set(scope, identity, credential);
+    const at = this.sequence.next();
+    identity.forgive(at);
+    const take = this.pinned.set(scope, identity, credential, at);
     const { tenant, provider } = scope;
     const tell = (): void => this.#options.onChange({ cause: 'pinned', tenant, provider, session: ANY });
+    this.#journal?.learnt(identity);
+    this.#journal?.pinned(scope, at);
     onPinned();
     if (judged) this.#changed('forgiven', identity);
     tell();
     return () => {
-      if (take()) tell();
+      if (!take()) return;
+      this.#journal?.pinned(scope, at);
+      tell();
     };
   }
 
@@ -208,62 +153,40 @@ export class Ledger {
 
   /** Returns whether the fingerprint was known. */
   forgiveFingerprint(fingerprint: string): boolean {
-    return this.#forgive([...this.#identities.withFingerprint(fingerprint)]);
+    return this.#forgive([...this.known.withFingerprint(fingerprint)]);
   }
 
   evict(tenant: string | undefined, session: string): void {
-    this.#provisional.drop(tenant, session);
-    // Told even of a session that presented nothing: its work may have met a block on what it borrowed.
-    if (this.#slots.evict(tenant, session, 'asked')) return;
-    this.#changedSession(tenant, session);
+    this.#journal?.evicted(tenant, session, this.sequence.next());
+    this.#evictSession(tenant, session);
   }
 
   evictTenant(tenant: string | undefined): void {
-    this.#provisional.dropTenant(tenant);
-    this.#slots.evictTenant(tenant);
-    this.#options.onChange({ cause: 'evicted', tenant, provider: ANY, session: ANY });
+    this.#journal?.evicted(tenant, ANY, this.sequence.next());
+    this.#evictTenant(tenant);
   }
 
   /** Drops the sessions that have presented nothing for so long. */
   evictIdle(idleMs: number): void {
-    this.#slots.evictIdle(this.#options.clock.now() - this.#startedAt - idleMs);
+    this.slots.evictIdle(this.clock.now() - this.#startedAt - idleMs);
   }
 
   /** A session's work was done: it is not the next to be dropped when there is one too many. */
   touch(session: Session | undefined): void {
-    if (session !== undefined) this.#slots.touch(session);
+    if (session !== undefined) this.slots.touch(session);
   }
 
-  tenants(): Iterable<Tenant> {
-    return this.#slots.tenants();
+  #evictSession(tenant: string | undefined, session: string): void {
+    this.#provisional.drop(tenant, session);
+    // Told even of a session that presented nothing: its work may have met a block on what it borrowed.
+    if (this.slots.evict(tenant, session, 'asked')) return;
+    this.#changedSession(tenant, session);
   }
 
-  identities(): Iterable<Identity> {
-    return this.#identities.all();
-  }
-
-  pins(): ReturnType<Pins['all']> {
-    return this.#pins.all();
-  }
-
-  get sizes(): { sessions: number; identities: number; tombstones: number } {
-    return { sessions: this.#slots.sessions, identities: this.#identities.size, tombstones: this.#identities.unreferenced };
-  }
-
-  #globalFor(tenant: Tenant | undefined, scope: WorkScope): Identity | undefined {
-    return scope.ownOnly && scope.session !== undefined ? undefined : tenant?.globals.get(scope.provider)?.identity;
-  }
-
-  /** The global credential serves work of no session as a matter of course; to a session it is lent. */
-  #mayUse(global: Identity, scope: WorkScope): boolean {
-    if (scope.session === undefined || global.credential === undefined) return true;
-    const { fingerprint, provider, credential } = global;
-    return this.#options.mayBorrow({ fingerprint, provider, scheme: credential.scheme }, scope);
-  }
-
-  /** Most candidates neither expire nor are held, and then nobody needs to know the time. */
-  #nowFor(a: Identity | undefined, b: Identity | undefined): number {
-    return a?.depends || b?.depends ? this.#options.clock.now() : 0;
+  #evictTenant(tenant: string | undefined): void {
+    this.#provisional.dropTenant(tenant);
+    this.slots.evictTenant(tenant);
+    this.#options.onChange({ cause: 'evicted', tenant, provider: ANY, session: ANY });
   }
 
   /** A newer presentation's expiry hint. Returns whether it makes usable what had expired. */
@@ -276,15 +199,18 @@ export class Ledger {
   #forgive(identities: Identity[]): boolean {
     for (const identity of identities) {
       identity.forgive(this.sequence.next());
+      this.#journal?.learnt(identity);
       this.#changed('forgiven', identity);
     }
     return identities.length > 0;
   }
 
-  #evicted(tenant: string | undefined, session: string | undefined, cause: EvictionCause): void {
-    if (session !== undefined) this.#provisional.drop(tenant, session);
-    this.#options.onEvicted(tenant, session, cause);
-    this.#changedSession(tenant, session);
+  #evicted({ tenant, name, slots }: Session, cause: EvictionCause): void {
+    if (name !== undefined) this.#provisional.drop(tenant.name, name);
+    this.#journal?.dropped(tenant.name, name);
+    // One that was only looked up in a store, and had nothing there, is nobody's loss.
+    if (slots !== undefined || this.#journal === undefined) this.#options.onEvicted(tenant.name, name, cause);
+    this.#changedSession(tenant.name, name);
   }
 
   #changedSession(tenant: string | undefined, session: string | undefined): void {

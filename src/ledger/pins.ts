@@ -2,12 +2,17 @@ import type { Credential } from '../credential/credential.js';
 import { scopeKey, type WorkScope } from './scope-key.js';
 import type { Identities, Identity } from './verdicts.js';
 
-interface Pin {
+export interface Pin {
   readonly tenant: string | undefined;
   readonly provider: string | undefined;
   readonly purpose: string | undefined;
   readonly identity: Identity;
+  /** The number of the pinning. */
+  readonly at: number;
 }
+
+/** Whose work a pin is for. */
+export type PinPlace = Pick<WorkScope, 'tenant' | 'provider' | 'purpose'>;
 
 /** The gateway's own credentials: asked first, displaced by no client, dropped by no limit. */
 export class Pins {
@@ -27,20 +32,29 @@ export class Pins {
   }
 
   /** Replaces what was pinned there. Returns how to take this pin, and no later one, away again. */
-  set(scope: WorkScope, identity: Identity, credential: Credential): () => boolean {
-    const { tenant, provider, purpose } = scope;
+  set(place: PinPlace, identity: Identity, credential: Credential, at: number): () => boolean {
+    const { tenant, provider, purpose } = place;
     const key = scopeKey(tenant, provider, purpose);
-    const pin: Pin = { tenant, provider, purpose, identity };
+    const pin: Pin = { tenant, provider, purpose, identity, at };
     const previous = this.#pins.get(key);
     this.#identities.retain(identity, credential);
     this.#pins.set(key, pin);
     if (previous !== undefined) this.#identities.release(previous.identity, false);
-    return () => {
-      if (this.#pins.get(key) !== pin) return false;
-      this.#pins.delete(key);
-      this.#identities.release(identity, false);
-      return true;
-    };
+    return () => this.#pins.get(key) === pin && this.remove(tenant, provider, purpose);
+  }
+
+  get(tenant: string | undefined, provider: string | undefined, purpose: string | undefined): Pin | undefined {
+    return this.#pins.get(scopeKey(tenant, provider, purpose));
+  }
+
+  /** Returns whether there was one. */
+  remove(tenant: string | undefined, provider: string | undefined, purpose: string | undefined): boolean {
+    const key = scopeKey(tenant, provider, purpose);
+    const pin = this.#pins.get(key);
+    if (pin === undefined) return false;
+    this.#pins.delete(key);
+    this.#identities.release(pin.identity, false);
+    return true;
   }
 
   all(): Iterable<Pin> {

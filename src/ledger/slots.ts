@@ -1,69 +1,22 @@
 import { LRUCache } from 'lru-cache';
 import type { Credential } from '../credential/credential.js';
 import { displaces, isDead } from '../policy/choose.js';
+import { Session, Slot, Tenant } from './session.js';
 import type { Identities, Identity } from './verdicts.js';
-
-/** What one scope points at. */
-export class Slot {
-  readonly provider: string | undefined;
-  identity: Identity;
-  /** The number of the capture that put it here. */
-  at: number;
-  /** It was dead already when it came, and took the place only because nothing alive held it. */
-  deadOnArrival: boolean;
-  /** Who presented it last. */
-  by: Session;
-  /** The same session's slot for another provider. */
-  next: Slot | undefined;
-
-  constructor(provider: string | undefined, identity: Identity, at: number, deadOnArrival: boolean, by: Session) {
-    this.provider = provider;
-    this.identity = identity;
-    this.at = at;
-    this.deadOnArrival = deadOnArrival;
-    this.by = by;
-    this.next = undefined;
-  }
-}
-
-/** Who presents credentials: a session, or (without a name) the requests of no session, which only fill the global slot. */
-export class Session {
-  readonly tenant: Tenant;
-  readonly name: string | undefined;
-  /** Milliseconds since the ledger was made: small numbers take no memory of their own. */
-  capturedAt = 0;
-  slots: Slot | undefined = undefined;
-
-  constructor(tenant: Tenant, name: string | undefined) {
-    this.tenant = tenant;
-    this.name = name;
-  }
-
-  slot(provider: string | undefined): Slot | undefined {
-    let slot = this.slots;
-    while (slot !== undefined && slot.provider !== provider) slot = slot.next;
-    return slot;
-  }
-
-  *allSlots(): Iterable<Slot> {
-    for (let slot = this.slots; slot !== undefined; slot = slot.next) yield slot;
-  }
-}
-
-export class Tenant {
-  readonly name: string | undefined;
-  readonly sessions = new Map<string | undefined, Session>();
-  readonly globals = new Map<string | undefined, Slot>();
-
-  constructor(name: string | undefined) {
-    this.name = name;
-  }
-}
 
 /** A gateway has few providers; a client that could name them freely must not fill memory through one session. */
 const MOST_PROVIDERS = 64;
 
 export type EvictionCause = 'asked' | 'idle' | 'limit';
+
+/** What the store has a slot hold. */
+export interface Placed {
+  readonly identity: Identity;
+  readonly credential: Credential;
+  readonly at: number;
+  readonly deadOnArrival: boolean;
+  readonly by: Session;
+}
 
 export interface SlotsListener {
   evicted(session: Session, cause: EvictionCause): void;
@@ -77,11 +30,14 @@ export class Slots {
   readonly #recency: LRUCache<Session, true>;
   readonly #identities: Identities;
   readonly #told: SlotsListener;
+  /** Other processes share them: that this one has no room for a session does not take away what it lent. */
+  readonly #shared: boolean;
   /** The tenant of scopes that name none, at hand without a look-up. */
   readonly #unnamed: Tenant = new Tenant(undefined);
 
-  constructor(limit: number, identities: Identities, told: SlotsListener) {
+  constructor(limit: number, identities: Identities, shared: boolean, told: SlotsListener) {
     this.#identities = identities;
+    this.#shared = shared;
     this.#told = told;
     this.#recency = new LRUCache({
       max: limit,
@@ -127,6 +83,36 @@ export class Slots {
     this.#identities.release(presented.identity, false);
     this.#recency.set(session, true);
     return { own, global };
+  }
+
+  /** Makes room for a session of which others know more than this process does. */
+  open(tenantName: string | undefined, name: string | undefined, sinceStart: number): Session {
+    const known = this.tenant(tenantName)?.sessions.get(name);
+    const session = known ?? this.#session(tenantName, name);
+    if (known === undefined) session.capturedAt = sinceStart;
+    this.#recency.set(session, true);
+    return session;
+  }
+
+  /** Has a session's slot hold what the store decided, or nothing. Returns whether it points elsewhere now. */
+  adopt(session: Session, provider: string | undefined, placed: Placed | undefined): boolean {
+    const slot = session.slot(provider);
+    if (placed !== undefined) return this.#put(slot, provider, placed, (created) => this.#append(session, created));
+    if (slot === undefined) return false;
+    session.remove(slot);
+    this.#identities.release(slot.identity, true);
+    return true;
+  }
+
+  /** The same for a tenant's global slot. */
+  adoptGlobal(tenant: Tenant, provider: string | undefined, placed: Placed | undefined): boolean {
+    const { globals } = tenant;
+    const slot = globals.get(provider);
+    if (placed !== undefined) return this.#put(slot, provider, placed, (created) => globals.set(provider, created));
+    if (slot === undefined) return false;
+    globals.delete(provider);
+    this.#identities.release(slot.identity, true);
+    return true;
   }
 
   /** Drops a session with all its slots; undefined for the tenant's requests of no session. Returns whether it was there. */
@@ -196,6 +182,25 @@ export class Slots {
     return true;
   }
 
+  #put(slot: Slot | undefined, provider: string | undefined, placed: Placed, create: (slot: Slot) => void): boolean {
+    const { identity, credential, at, deadOnArrival, by } = placed;
+    if (slot === undefined) {
+      this.#identities.retain(identity, credential);
+      create(new Slot(provider, identity, at, deadOnArrival, by));
+      return true;
+    }
+    const changed = slot.identity !== identity;
+    if (changed) {
+      this.#identities.retain(identity, credential);
+      this.#identities.release(slot.identity, false);
+      slot.identity = identity;
+    }
+    slot.at = at;
+    slot.deadOnArrival = deadOnArrival;
+    slot.by = by;
+    return changed;
+  }
+
   #append(session: Session, slot: Slot): void {
     slot.next = session.slots;
     session.slots = slot;
@@ -204,23 +209,33 @@ export class Slots {
       if (++count < MOST_PROVIDERS || held.next === undefined) continue;
       const dropped = held.next;
       held.next = dropped.next;
-      this.#letGo(session, dropped);
+      this.#letGo(session, dropped, true);
     }
   }
 
   #drop(session: Session, cause: EvictionCause): void {
     const { tenant } = session;
     tenant.sessions.delete(session.name);
-    for (const slot of session.allSlots()) this.#letGo(session, slot);
-    if (tenant.sessions.size === 0 && tenant !== this.#unnamed) this.#tenants.delete(tenant.name);
+    for (const slot of session.allSlots()) this.#letGo(session, slot, !this.#shared || cause === 'asked');
+    if (tenant.sessions.size === 0) this.#empty(tenant);
     this.#told.evicted(session, cause);
   }
 
+  /** Nothing of a tenant is kept that no session here has to do with; what it still lends is the store's to remember. */
+  #empty(tenant: Tenant): void {
+    for (const { provider, identity } of [...tenant.globals.values()]) {
+      tenant.globals.delete(provider);
+      this.#identities.release(identity, true);
+      this.#told.unlent(tenant, provider);
+    }
+    if (tenant !== this.#unnamed) this.#tenants.delete(tenant.name);
+  }
+
   /** Gives up a session's slot, and the global one too if nobody else who is still there presented what it holds. */
-  #letGo(session: Session, slot: Slot): void {
+  #letGo(session: Session, slot: Slot, lentToo: boolean): void {
     const { tenant } = session;
     const { identity, provider } = slot;
-    const global = tenant.globals.get(provider);
+    const global = lentToo ? tenant.globals.get(provider) : undefined;
     // Not only the session's own: what was presented last may stand in the global slot alone, where another dead one had made room for it.
     if (global !== undefined && (global.by === session || isGone(global.by)) && !isPresented(tenant, global.identity)) {
       tenant.globals.delete(provider);

@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.js';
 import type { Emitter } from '../events.js';
+import type { AfterCanary } from '../policy/canary.js';
+import type { Journal } from './journal.js';
 import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';
 import type { Sequence } from './sequence.js';
 import type { Identity } from './verdicts.js';
-import type { AfterCanary } from '../policy/canary.js';
 
 /** State that several processes share, made by `redisStore` of `latchkey/redis`. One store serves one Latchkey. */
 export interface Store {
@@ -28,15 +29,19 @@ export interface Replica {
   /** Where leases, captures and decrees take their numbers, so that they compare across processes. */
   readonly sequence: Sequence;
   readonly coordinator: Coordinator;
-  /** Begins, once the ledger that it copies into is there. */
-  start(ledger: Ledger): void;
+  /** What the ledger tells of what this process does. */
+  readonly journal: Journal;
+  /** Begins, once the ledger that it copies into is there. `onVerdict` hears of identities that others have learnt about. */
+  start(ledger: Ledger, onVerdict: (identity: Identity) => void): void;
   /** Resolves once the store has answered, or turned out to be down. */
   ready(): Promise<void>;
   isLoaded(scope: WorkScope): boolean;
   /** Brings in what the store knows of these scopes. Never rejects: with the store down they stay as they are. */
   load(scopes: readonly WorkScope[]): Promise<void>;
-  /** Changes on their way are sent, `timeoutMs` at the most; nothing is heard any more. */
-  close(timeoutMs: number): Promise<void>;
+  /** Sends what has not been sent. Never rejects. */
+  flush(): Promise<void>;
+  /** Nothing is sent or heard any more. Never rejects. */
+  close(): Promise<void>;
 }
 
 /** What only one process of a fleet is to do. `down`: there is no fleet now, behave as a single process. */

@@ -11,8 +11,9 @@ interface Experience {
   /** When a 2xx was last got with it, by anybody, and by a borrower. */
   provenAt: number;
   borrowProvenAt: number;
-  /** The expiry hint that an acceptance has shown to be wrong. */
+  /** The expiry hint that an acceptance has shown to be wrong, and the number of that call. */
   voidedHint: number | undefined;
+  voidedBy: number;
   /** Outcomes of calls sent before this number were forgiven. */
   forgivenAt: number;
 }
@@ -97,7 +98,7 @@ export class Identity implements Standing {
     if (changed) {
       experience.provenAt = ruling.since;
       if (borrowed) experience.borrowProvenAt = ruling.since;
-      if (this.#hint !== undefined && ruling.since >= this.#hint.expiresAt) experience.voidedHint = this.#hint.expiresAt;
+      if (this.#hint !== undefined && ruling.since >= this.#hint.expiresAt) this.void(this.#hint.expiresAt, ruling.sent);
     }
     return changed || cleared;
   }
@@ -119,9 +120,61 @@ export class Identity implements Standing {
   /** Back to unproven: calls numbered below `at` no longer count. */
   forgive(at: number): void {
     // That a hint was wrong is no verdict to be taken back.
-    const voidedHint = this.#experience?.voidedHint;
-    this.#experience = { ...newExperience(), voidedHint, forgivenAt: at };
+    const { voidedHint, voidedBy } = this.#learn();
+    this.#experience = { ...newExperience(), voidedHint, voidedBy, forgivenAt: at };
     this.#look(this.#experience);
+  }
+
+  /** Calls numbered below this no longer count. */
+  get forgivenAt(): number {
+    return this.#experience?.forgivenAt ?? 0;
+  }
+
+  /** The hint as it was given, whether or not it was shown to be wrong, and the number of the presentation that gave it. */
+  get hinted(): { readonly expiresAt: number; readonly at: number } | undefined {
+    return this.#hint;
+  }
+
+  /** The hint that was shown to be wrong, and the number of the call that showed it. */
+  get voided(): { readonly expiresAt: number; readonly sent: number } | undefined {
+    const { voidedHint, voidedBy } = this.#experience ?? {};
+    return voidedHint === undefined || voidedBy === undefined ? undefined : { expiresAt: voidedHint, sent: voidedBy };
+  }
+
+  /** An expiry hint was shown to be wrong by the call numbered `sent`. */
+  void(expiresAt: number, sent: number): void {
+    const experience = this.#learn();
+    experience.voidedHint = expiresAt;
+    experience.voidedBy = sent;
+  }
+
+  /** What the processes of a fleet agree on, in place of what was known here. */
+  take(ruling: Ruling, borrowed: boolean): void {
+    const experience = this.#learn();
+    const proven = ruling.state === 'accepted';
+    if (!proven || experience.ruling.state !== 'accepted') experience.provenAt = experience.borrowProvenAt = Number.NEGATIVE_INFINITY;
+    experience.ruling = ruling;
+    if (proven) experience.provenAt = Math.max(experience.provenAt, ruling.since);
+    if (proven && borrowed) experience.borrowProvenAt = Math.max(experience.borrowProvenAt, ruling.since);
+    this.#look(experience);
+  }
+
+  /** Nothing is numbered above `greatest`. */
+  restamp(greatest: number): void {
+    if (this.#hint !== undefined) this.#hint = { ...this.#hint, at: Math.min(this.#hint.at, greatest) };
+    const experience = this.#experience;
+    if (experience === undefined) return;
+    const lower = (ruling: Ruling): Ruling => (ruling.sent > greatest ? { ...ruling, sent: greatest } : ruling);
+    experience.ruling = lower(experience.ruling);
+    experience.forgivenAt = Math.min(experience.forgivenAt, greatest);
+    experience.voidedBy = Math.min(experience.voidedBy, greatest);
+    for (const [key, ruling] of [...experience.scopes.entries()]) experience.scopes.set(key, lower(ruling));
+  }
+
+  takeFor(scope: ScopeKeyed, ruling: Ruling): void {
+    const experience = this.#learn();
+    experience.scopes.set(scope.key, ruling);
+    this.#look(experience);
   }
 
   #learn(): Experience {
@@ -155,6 +208,7 @@ function newExperience(): Experience {
     provenAt: Number.NEGATIVE_INFINITY,
     borrowProvenAt: Number.NEGATIVE_INFINITY,
     voidedHint: undefined,
+    voidedBy: 0,
     forgivenAt: 0,
   };
 }
@@ -163,8 +217,10 @@ function newExperience(): Experience {
 export class Identities {
   readonly #providers = new Map<string | undefined, Map<string, Identity>>();
   readonly #unreferenced: LRUCache<Identity, true>;
+  readonly #onForgotten: ((identity: Identity) => void) | undefined;
 
-  constructor(limit: number) {
+  constructor(limit: number, onForgotten?: (identity: Identity) => void) {
+    this.#onForgotten = onForgotten;
     this.#unreferenced = new LRUCache({
       max: limit,
       dispose: (_, identity, reason) => {
@@ -240,5 +296,6 @@ export class Identities {
     const identities = this.#providers.get(identity.provider);
     identities?.delete(identity.fingerprint);
     if (identities?.size === 0) this.#providers.delete(identity.provider);
+    this.#onForgotten?.(identity);
   }
 }

@@ -3,8 +3,8 @@ import type { ScopeParts } from '../errors.js';
 /** How an incident ended: fresh auth, the same credential proven or forgiven, another's lent, or its scopes evicted. */
 export type IncidentEnd = 'fresh' | 'proof' | 'fallback' | 'evicted';
 
-/** Why a report was not sent. */
-export type Suppression = 'grace' | 'per-hour' | 'provider-wide';
+/** Why a report was not sent; `elsewhere`: it is another process's to send. */
+export type Suppression = 'grace' | 'per-hour' | 'provider-wide' | 'elsewhere';
 
 /** From the moment work meets a block until every scope that met it can work again. Times are milliseconds since the epoch. */
 export interface Incident {

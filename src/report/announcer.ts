@@ -1,12 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Emitter } from '../events.js';
-import { decideReport, type Incident, type IncidentEnd, type ReportLimits, type Suppression } from '../policy/incident.js';
+import {
+  decideReport,
+  type Incident,
+  type IncidentEnd,
+  type ReportDecision,
+  type ReportLimits,
+  type Suppression,
+} from '../policy/incident.js';
 import type { Counters } from '../stats.js';
 import type { Delivery } from './reporter.js';
 
-/** How an incident has been told: not yet, by itself, as part of its provider's, or not at all. */
-export type Announcement = { readonly how: 'pending' | 'single' | 'suppressed' } | { readonly how: 'wide'; readonly wide: WideIncident };
+/** How an incident has been told: not yet, by itself, not at all, as part of its provider's, or by another process under its own id. */
+export type Announcement =
+  | { readonly how: 'pending' | 'single' | 'suppressed' }
+  | { readonly how: 'wide'; readonly wide: WideIncident }
+  | { readonly how: 'elsewhere'; readonly id: string };
 
 /** So many incidents of one provider at once that they are told as one. */
 interface WideIncident {
@@ -56,33 +66,51 @@ export class Announcer {
     if (openedAt.size > this.#options.limits.providerWideAfter.identities + 1) deleteFirst(openedAt);
   }
 
-  /** Tells an incident that has outlived its grace, or says that it is not told. */
-  announce(incident: Incident): Announcement {
-    const { limits, clock } = this.#options;
-    const now = clock.now();
+  /**
+   * A place among the reports of this hour, for an incident that would be told by itself as things stand, until it is known whether it is
+   * told here: the moment that it was taken, or undefined if the incident would not.
+   */
+  reserve(incident: Incident): number | undefined {
+    const now = this.#options.clock.now();
+    if (this.#decide(incident, now) !== 'single') return undefined;
+    this.#noteReported(now);
+    return now;
+  }
+
+  /** The place is free again. */
+  withdraw(reserved: number | undefined): void {
+    const at = reserved === undefined ? -1 : this.#reportedAt.indexOf(reserved);
+    if (at >= 0) this.#reportedAt.splice(at, 1);
+  }
+
+  /** Tells an incident that has outlived its grace, or says that it is not told. One with a place in `reserved` is told by itself. */
+  announce(incident: Incident, reserved?: number): Announcement {
+    const now = this.#options.clock.now();
     const history = this.#history(incident.provider);
-    const recent = {
-      reportedAt: this.#reportedAt,
-      openedAt: [...history.openedAt.values()],
-      wideOpen: history.wide !== undefined,
-      wideAt: history.wideAt,
-    };
-    const decision = decideReport(recent, limits, now);
+    const decision = reserved === undefined ? this.#decide(incident, now) : 'single';
     if (decision === 'single') {
-      this.#report(incident, now);
+      if (reserved === undefined) this.#noteReported(now);
+      this.#report(incident);
       return { how: 'single' };
     }
     if (decision === 'provider-wide') {
       const wide = widen(incident, now);
       history.wide = wide;
       history.wideAt = now;
-      this.#report(wide.incident, now);
+      this.#noteReported(now);
+      this.#report(wide.incident);
       return { how: 'wide', wide };
     }
     this.#suppress(incident, decision.suppressed);
     if (history.wide === undefined || decision.suppressed !== 'provider-wide') return { how: 'suppressed' };
     history.wide.members.add(incident.id);
     return { how: 'wide', wide: history.wide };
+  }
+
+  /** Another process has told it, or decided not to, under `id`. */
+  leaveTo(incident: Incident, id: string): Announcement {
+    this.#suppress(incident, 'elsewhere');
+    return { how: 'elsewhere', id };
   }
 
   /** An end is told only where the opening was. */
@@ -111,8 +139,17 @@ export class Announcer {
     this.#options.delivery.send('ended', { ...wide.incident, scopeCount, suppressed, end, endedAt: incident.endedAt });
   }
 
-  #report(incident: Incident, now: number): void {
+  #decide({ provider }: Incident, now: number): ReportDecision {
+    const { openedAt, wide, wideAt } = this.#history(provider);
+    const recent = { reportedAt: this.#reportedAt, openedAt: [...openedAt.values()], wideOpen: wide !== undefined, wideAt };
+    return decideReport(recent, this.#options.limits, now);
+  }
+
+  #noteReported(now: number): void {
     this.#reportedAt = [...this.#reportedAt, now].slice(-this.#options.limits.perHour);
+  }
+
+  #report(incident: Incident): void {
     if (this.#options.delivery.send('opened', incident)) this.#options.counters.reports++;
   }
 

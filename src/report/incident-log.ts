@@ -1,48 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, startTimer } from '../clock.js';
-import type { ScopeParts } from '../errors.js';
 import type { Emitter } from '../events.js';
 import type { Block } from '../ledger/block.js';
 import { type Choice, isBorrowed } from '../ledger/call.js';
 import { type Change, Watchlist } from '../ledger/change.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { type WorkScope, workKey } from '../ledger/scope-key.js';
+import type { Coordinator } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Incident, IncidentEnd } from '../policy/incident.js';
 import type { Counters } from '../stats.js';
-import type { Announcement, Announcer } from './announcer.js';
+import type { Announcer } from './announcer.js';
+import { type Afflicted, describe, isAbsorbed, type OpenIncident } from './open-incident.js';
+import { Telling } from './telling.js';
 
 /** How many scopes an incident names; beyond that it counts them. */
 const MOST_NAMED = 1_000;
-
-/** A scope that has met a block and not been free of it since. */
-interface Afflicted {
-  readonly key: string;
-  readonly scope: WorkScope;
-  readonly incident: OpenIncident;
-  /** It borrows meanwhile; its incident waits for `graceMs` to see whether that holds. */
-  absorbed: boolean;
-}
-
-export interface OpenIncident {
-  readonly id: string;
-  readonly identity: Identity;
-  readonly status: number | undefined;
-  readonly openedAt: number;
-  readonly named: ScopeParts[];
-  readonly afflicted: Set<Afflicted>;
-  scopeCount: number;
-  suppressed: number;
-  announcement: Announcement;
-  /** The reporter is being told of it. */
-  announcing: boolean;
-  /** What it was in the end. */
-  over: Incident | undefined;
-  opening: { cancel(): void } | undefined;
-  ending: { cancel(): void } | undefined;
-  /** How the last of its scopes recovered; none has if all were evicted. */
-  end: IncidentEnd | undefined;
-}
 
 export interface IncidentLogOptions {
   readonly ledger: Pick<Ledger, 'block' | 'choose'>;
@@ -50,6 +23,8 @@ export interface IncidentLogOptions {
   readonly emitter: Emitter;
   readonly counters: Counters;
   readonly announcer: Announcer;
+  /** Decides which process of a fleet tells the reporter; none in a single process. */
+  readonly coordinator?: Coordinator | undefined;
   readonly graceMs: number;
   /** How many blocked scopes are remembered, all incidents together. */
   readonly scopes: number;
@@ -64,10 +39,12 @@ export class IncidentLog {
   readonly #open = new Map<Identity, OpenIncident>();
   readonly #afflicted = new Map<string, Afflicted>();
   readonly #watch = new Watchlist<Afflicted>();
+  readonly #telling: Telling;
   #closed = false;
 
   constructor(options: IncidentLogOptions) {
     this.#options = options;
+    this.#telling = new Telling(options.announcer, options.coordinator);
   }
 
   get size(): number {
@@ -118,8 +95,14 @@ export class IncidentLog {
     return [...this.#open.values()].map((incident) => describe(incident));
   }
 
+  /** Resolves when the processes of a fleet have agreed on who tells what has opened or ended here. */
+  settled(): Promise<void> {
+    return this.#telling.settled();
+  }
+
   close(): void {
     this.#closed = true;
+    this.#telling.close();
     for (const incident of this.#open.values()) {
       incident.opening?.cancel();
       incident.ending?.cancel();
@@ -153,7 +136,7 @@ export class IncidentLog {
     }));
     if (open === undefined && graceMs > 0) incident.opening = startTimer(graceMs, () => this.#graceOver(incident));
     // One that was absorbed when its grace ran out is told when that turns out not to hold.
-    else if (incident.opening === undefined) this.#announce(incident);
+    else if (incident.opening === undefined) this.#telling.opened(incident);
     return incident.id;
   }
 
@@ -209,17 +192,7 @@ export class IncidentLog {
 
   #graceOver(incident: OpenIncident): void {
     incident.opening = undefined;
-    if (!isAbsorbed(incident)) this.#announce(incident);
-  }
-
-  #announce(incident: OpenIncident): void {
-    const { announcer } = this.#options;
-    if (incident.announcement.how !== 'pending' || incident.announcing) return;
-    incident.announcing = true;
-    incident.announcement = announcer.announce(describe(incident));
-    incident.announcing = false;
-    // The reporter may have brought fresh auth at the news.
-    if (incident.over !== undefined) announcer.ended(incident.over, incident.announcement);
+    if (!isAbsorbed(incident)) this.#telling.opened(incident);
   }
 
   #recovered(entry: Afflicted, end: IncidentEnd): void {
@@ -266,14 +239,8 @@ export class IncidentLog {
     const end = incident.end ?? 'evicted';
     const ended: Incident = { ...describe(incident), endedAt: this.#options.clock.now(), end };
     if (end !== 'evicted') this.#options.emitter.emit('recovered', () => ({ incident: ended }));
-    incident.over = ended;
-    if (!incident.announcing) this.#options.announcer.ended(ended, incident.announcement);
+    this.#telling.ended(incident, ended);
   }
-}
-
-function isAbsorbed(incident: OpenIncident): boolean {
-  for (const entry of incident.afflicted) if (!entry.absorbed) return false;
-  return true;
 }
 
 function endBy(change: Change, choice: Choice, scope: WorkScope): IncidentEnd {
@@ -281,20 +248,4 @@ function endBy(change: Change, choice: Choice, scope: WorkScope): IncidentEnd {
   // Once a gateway's own credential is taken away, what is there instead is not fresh.
   const isFallback = isBorrowed(choice, scope) || (change.cause === 'pinned' && choice.source !== 'pinned');
   return isFallback ? 'fallback' : 'fresh';
-}
-
-function describe(incident: OpenIncident): Incident {
-  return {
-    id: incident.id,
-    kind: 'identity',
-    provider: incident.identity.provider,
-    fingerprint: incident.identity.fingerprint,
-    status: incident.status,
-    openedAt: incident.openedAt,
-    endedAt: undefined,
-    end: undefined,
-    scopes: [...incident.named],
-    scopeCount: incident.scopeCount,
-    suppressed: incident.suppressed,
-  };
 }

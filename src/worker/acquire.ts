@@ -4,8 +4,11 @@ import type { Block } from '../ledger/block.js';
 import { type Choice, isBorrowed } from '../ledger/call.js';
 import { printProviders } from '../ledger/explain.js';
 import type { WorkScope } from '../ledger/scope-key.js';
+import type { Coordinator } from '../ledger/store.js';
+import type { Identity } from '../ledger/verdicts.js';
 import { isDoubtful } from '../policy/canary.js';
 import type { Lead, Turn } from './canary.js';
+import { claimForFleet } from './fleet-canary.js';
 import { closedError, type Ended, type Job, type Workshop } from './job.js';
 import { drain } from './response.js';
 
@@ -42,6 +45,8 @@ export class Acquirer {
     const { mode, proofMs } = canary;
     const doubt = { mode, borrowed, provenAt: identity.provenAt(borrowed), proofMs, now: clock.now() };
     if (!isDoubtful(doubt)) return { choice, lead: undefined };
+    // Another process may be trying it: that takes asking.
+    if (this.#coordinator !== undefined) return undefined;
     const lead = canaries.lead(identity);
     return lead && { choice, lead };
   }
@@ -62,9 +67,7 @@ export class Acquirer {
         continue;
       }
       if (!job.maySend(choice)) return this.blocked(job);
-      let acquired = this.tryNow(job, choice);
-      if (acquired === undefined && this.#shop.seats.full && givesBack(job)) return this.blocked(job);
-      acquired ??= await this.#waitForTurn(job, choice);
+      const acquired = this.tryNow(job, choice) ?? (await this.#waitForTurn(job, choice));
       if (acquired !== undefined) return acquired;
     }
   }
@@ -93,19 +96,41 @@ export class Acquirer {
       emitter.emit('skipped', () => ({ scope: scope.parts, reason: ledger.block(scope)?.reason ?? 'rejected' }));
   }
 
-  /** Behind the canary that is out with this identity. Undefined: choose again. */
-  async #waitForTurn<T>(job: Job<T>, { identity }: Choice): Promise<Acquired | undefined> {
-    const { canaries, ledger } = this.#shop;
-    const turn = await this.#seated(job, () => job.flight.wait<Turn>((resolve) => canaries.wait(identity, resolve)));
-    if (turn.do === 'choose') return undefined;
-    if (turn.do === 'go') {
-      job.pass = identity;
-      return undefined;
+  /** Behind the canary that is out with this identity, here or elsewhere in the fleet, or as that. Undefined: choose again. */
+  async #waitForTurn<T>(job: Job<T>, { identity }: Choice): Promise<Acquired | Ended<T> | undefined> {
+    const { canaries, canary, seats } = this.#shop;
+    let lead = this.#coordinator === undefined ? undefined : canaries.lead(identity);
+    for (;;) {
+      if (lead !== undefined) {
+        const coordinator = this.#coordinator;
+        const claim = coordinator && (await claimForFleet(job.flight, lead, identity, coordinator, canary.canaryMs));
+        if (claim?.state !== 'held') return this.#goFirst(job, identity, lead);
+        // The lead is the other process's now; if that dies, the time that a canary has hands it over.
+        claim.onDone(lead.done.bind(lead));
+      }
+      if (seats.full && givesBack(job)) return this.blocked(job);
+      const turn = await this.#seated(job, () => job.flight.wait<Turn>((resolve) => canaries.wait(identity, resolve)));
+      if (turn.do === 'choose') return undefined;
+      if (turn.do === 'go') {
+        job.pass = identity;
+        return undefined;
+      }
+      lead = turn.lead;
     }
-    const choice = job.flight.interruption === undefined ? ledger.choose(job.scope) : undefined;
-    if (choice?.identity === identity) return { choice, lead: turn.lead };
-    turn.lead.done('next');
+  }
+
+  /** With the lead, unless the scope has got another credential while it was waited for. */
+  #goFirst<T>(job: Job<T>, identity: Identity, lead: Lead): Acquired | undefined {
+    const choice = job.flight.interruption === undefined ? this.#shop.ledger.choose(job.scope) : undefined;
+    if (choice?.identity === identity) return { choice, lead };
+    lead.done('next');
     return undefined;
+  }
+
+  /** If there is a fleet now. */
+  get #coordinator(): Coordinator | undefined {
+    const { coordinator, isFleet } = this.#shop;
+    return coordinator !== undefined && isFleet?.() === true ? coordinator : undefined;
   }
 
   async #park<T>(job: Job<T>): Promise<void> {

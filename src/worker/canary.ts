@@ -14,6 +14,7 @@ interface Gate {
 /** The right, and the duty, to try a credential first. Reports once; further reports are ignored. */
 export class Lead {
   #report: ((after: AfterCanary) => void) | undefined;
+  #alsoTold: ((after: AfterCanary) => void) | undefined = undefined;
 
   constructor(report: (after: AfterCanary) => void) {
     this.#report = report;
@@ -22,8 +23,15 @@ export class Lead {
   /** How the call went for those behind. */
   done(after: AfterCanary): void {
     const report = this.#report;
-    this.#report = undefined;
+    const alsoTold = this.#alsoTold;
+    this.#report = this.#alsoTold = undefined;
     report?.(after);
+    alsoTold?.(after);
+  }
+
+  /** Who else is told, once, how the call went. */
+  alsoTell(listener: (after: AfterCanary) => void): void {
+    this.#alsoTold = listener;
   }
 }
 

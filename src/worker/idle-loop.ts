@@ -7,6 +7,8 @@ import type { RunOptions } from './run-options.js';
 /** What an idle loop needs of a Latchkey. */
 interface Gate {
   canRun(scope: Scope): boolean;
+  isLoaded?(scope: Scope): boolean;
+  load?(scopes: readonly Scope[]): Promise<void>;
   run<T>(scope: Scope, attempt: Attempt<T>, options?: RunOptions): Promise<T | undefined>;
   on<Name extends LatchkeyEventName>(event: Name, listener: LatchkeyListener<Name>): () => void;
 }
@@ -173,6 +175,9 @@ class Loop<T> implements IdleLoop {
         try {
           const scope = this.#options.scope(item);
           const key = this.#options.key?.(item) ?? keyOf(scope);
+          // One that captures nothing itself has to ask what others captured.
+          if (this.#latchkey.isLoaded?.(scope) === false && !this.#latchkey.canRun(scope)) await this.#latchkey.load?.([scope]);
+          if (drawing.aborted) break;
           if (this.#working.has(key)) summary.busy++;
           else if (isWanted(scope, key, summary)) tasks.push(this.#work(item, scope, key, signal, summary));
         } catch (error) {

@@ -7,6 +7,7 @@ import type { Lease } from '../ledger/lease.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Settler } from '../ledger/settle.js';
+import type { Coordinator } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { CanaryMode } from '../policy/canary.js';
 import type { IncidentLog } from '../report/incident-log.js';
@@ -33,7 +34,11 @@ export interface Workshop {
   readonly seats: Seats;
   /** No new attempts: Latchkey is closing. */
   readonly isClosing: () => boolean;
-  readonly canary: { readonly mode: CanaryMode; readonly proofMs: number };
+  readonly canary: { readonly mode: CanaryMode; readonly canaryMs: number; readonly proofMs: number };
+  /** What the processes of a fleet agree on; none in a single process. */
+  readonly coordinator?: Coordinator | undefined;
+  /** There is a fleet now: a coordinator, and its store answers. */
+  readonly isFleet?: (() => boolean) | undefined;
 }
 
 /** What an attempt gave: a value it returned or an error it threw, and the response behind either. */

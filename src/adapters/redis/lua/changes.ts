@@ -1,0 +1,233 @@
+/** A session or an identity that a client could fill at will must not fill the store; as many as a process remembers. */
+const MOST_PROVIDERS = 64;
+const MOST_SCOPES = 1_100;
+
+/**
+ * What each kind of change does. `changed`: the records whose new state is published; `touched`: those that are answered. Slots are decided as
+ * the ledger of a single process does it; a slot of a session counts only if its tenant was not evicted since.
+ */
+export const CHANGES = `
+local changed, touched, noted = {}, {}, {}
+local function note(list, kind, name)
+  local id = kind .. ':' .. name
+  noted[list] = noted[list] or {}
+  if noted[list][id] then return end
+  noted[list][id] = true
+  list[#list + 1] = {kind, name}
+end
+
+local function touch(kind, name, ms)
+  note(touched, kind, name)
+  keep(keyOf(kind, name), ms)
+end
+
+local function set(kind, name, field, value)
+  redis.call('HSET', keyOf(kind, name), field, value)
+  note(changed, kind, name)
+end
+
+local function remove(kind, name, field)
+  redis.call('HDEL', keyOf(kind, name), field)
+  note(changed, kind, name)
+end
+
+local function get(kind, name, field) return redis.call('HGET', keyOf(kind, name), field) or nil end
+
+local function raise(kind, name, field, value)
+  local present = get(kind, name, field)
+  if not present or greater(value, present) then set(kind, name, field, value) end
+end
+
+-- Fields that begin so, as pairs of name and value.
+local function fieldsOf(kind, name, start)
+  local all, found = redis.call('HGETALL', keyOf(kind, name)), {}
+  for index = 1, #all, 2 do
+    if string.sub(all[index], 1, #start) == start then found[#found + 1] = {all[index], all[index + 1]} end
+  end
+  return found
+end
+
+local function slotsOf(kind, name, start)
+  local slots = fieldsOf(kind, name, start)
+  for _, entry in ipairs(slots) do entry[2] = readSlot(entry[2]) end
+  return slots
+end
+
+local function precedes(a, b, x, y)
+  if a ~= b then return greater(b, a) end
+  return greater(y, x)
+end
+
+local function expiryOf(hint)
+  if not hint then return nil end
+  return tonumber(string.match(hint, '^[^|]*|(%d+%.?%d*)$') or '')
+end
+
+-- Rejected everywhere, or past an expiry that was not shown to be wrong.
+local function isDead(identity)
+  local fields = redis.call('HMGET', keyOf('i', identity), 'r', 'f', 'h', 'x')
+  local ruling, forgiven = fields[1], fields[2]
+  if ruling and string.sub(ruling, 17, 17) == '2' and not (forgiven and greater(forgiven, string.sub(ruling, 1, 16))) then return true end
+  local expires = expiryOf(fields[3])
+  return expires ~= nil and expires <= now and expires ~= expiryOf(fields[4])
+end
+
+local function holdersOf(tenant, identity) return keyOf('h', tenant .. ':' .. identity) end
+
+local function hold(tenant, identity, session)
+  local key = holdersOf(tenant, identity)
+  redis.call('ZADD', key, whole(now + idleMs), session)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now - idleMs))
+  keep(key, 2 * idleMs)
+end
+
+local function unhold(tenant, identity, session) redis.call('ZREM', holdersOf(tenant, identity), session) end
+
+-- Whether anybody's own slot points at it. Who turns out not to hold it any more is struck off, so that this is found out once.
+local function isHeld(tenant, provider, identity, evicted)
+  local key = holdersOf(tenant, identity)
+  while true do
+    local session = redis.call('ZREVRANGEBYSCORE', key, '+inf', '(' .. whole(now), 'LIMIT', 0, 1)[1]
+    if not session then return false end
+    local text = get('s', session, 'p.' .. provider)
+    if text then
+      local slot = readSlot(text)
+      if slot.identity == identity and not greater(evicted, slot.at) then return true end
+    end
+    redis.call('ZREM', key, session)
+  end
+end
+
+local function isGone(session, evicted)
+  for _, entry in ipairs(slotsOf('s', session, 'p.')) do
+    if not greater(evicted, entry[2].at) then return false end
+  end
+  return true
+end
+
+-- A session's slot goes, and the global one too if nobody else presented what it holds.
+local function drop(tenant, session, field, slot)
+  remove('s', session, field)
+  unhold(tenant, slot.identity, session)
+  local provider = string.sub(field, 3)
+  local text = get('t', tenant, 'g.' .. provider)
+  if not text then return end
+  local global, evicted = readSlot(text), get('t', tenant, 'e') or ''
+  if global.by ~= session and global.identity ~= slot.identity and not isGone(global.by, evicted) then return end
+  if not isHeld(tenant, provider, global.identity, evicted) then remove('t', tenant, 'g.' .. provider) end
+end
+
+local function displaces(at, dead, slot)
+  local presentDead = isDead(slot.identity)
+  if dead then return presentDead and greater(at, slot.at) end
+  return greater(at, slot.at) or (slot.dead == '1' and presentDead)
+end
+
+-- Says whether the slot points at another identity now.
+local function place(kind, name, field, change, value)
+  local at, dead = change.at, isDead(change.identity)
+  local function write(slotAt, slotDead, captured)
+    local slot = {slotAt, slotDead, change.identity, change.session, captured, value}
+    redis.call('HSET', keyOf(kind, name), field, table.concat(slot, '|'))
+  end
+  local text = get(kind, name, field)
+  local slot = text and readSlot(text)
+  if slot and slot.identity == change.identity then
+    -- Presented again while it is dead it earns no newer place: a live one that arrived in between may still be committed.
+    local newer = not dead and greater(at, slot.at)
+    local captured = greater(change.captured, slot.captured) and change.captured or slot.captured
+    write(newer and at or slot.at, newer and '0' or slot.dead, captured)
+    -- That it was presented again by the same session is not worth a message.
+    if newer or slot.by ~= change.session then note(changed, kind, name) end
+    return false
+  end
+  if slot and not displaces(at, dead, slot) then return false end
+  write(at, dead and '1' or '0', change.captured)
+  note(changed, kind, name)
+  return true
+end
+
+-- One provider too many: the one that was presented longest ago goes.
+local function limitProviders(tenant, session, added)
+  local slots, oldest = slotsOf('s', session, 'p.'), nil
+  if #slots <= ${MOST_PROVIDERS} then return end
+  for _, entry in ipairs(slots) do
+    if entry[1] ~= added and (not oldest or precedes(entry[2].at, oldest[2].at, entry[1], oldest[1])) then oldest = entry end
+  end
+  drop(tenant, session, oldest[1], oldest[2])
+end
+
+local function limitScopes(identity)
+  if redis.call('HLEN', keyOf('i', identity)) <= ${MOST_SCOPES} then return end
+  local scopes = fieldsOf('i', identity, 's.')
+  table.sort(scopes, function(a, b) return precedes(a[2], b[2], a[1], b[1]) end)
+  for index = 1, #scopes - ${MOST_SCOPES} do remove('i', identity, scopes[index][1]) end
+end
+
+local function placeBoth(change, evicted)
+  local tenant, session, field, lent = change.tenant, change.session, 'p.' .. change.provider, 'g.' .. change.provider
+  for _, entry in ipairs(slotsOf('s', session, 'p.')) do
+    if greater(evicted, entry[2].at) then
+      remove('s', session, entry[1])
+      unhold(tenant, entry[2].identity, session)
+    end
+  end
+  local before = get('s', session, field)
+  if place('s', session, field, change, change.own) then
+    if before then
+      unhold(tenant, readSlot(before).identity, session)
+    else
+      limitProviders(tenant, session, field)
+    end
+  end
+  local empty = not get('t', tenant, lent)
+  if place('t', tenant, lent, change, change.lent) and empty then
+    -- Sessions that expire take nothing with them: what they lent goes when there is something new to lend.
+    for _, entry in ipairs(slotsOf('t', tenant, 'g.')) do
+      if entry[1] ~= lent and tonumber(entry[2].captured) + idleMs <= now then remove('t', tenant, entry[1]) end
+    end
+  end
+  for _, entry in ipairs(slotsOf('s', session, 'p.')) do
+    hold(tenant, entry[2].identity, session)
+    keep(keyOf('i', entry[2].identity), 2 * idleMs)
+  end
+  for _, entry in ipairs(slotsOf('t', tenant, 'g.')) do keep(keyOf('i', entry[2].identity), 2 * idleMs) end
+end
+
+local apply = {}
+
+function apply.learn(change)
+  for field, value in pairs(change.fields) do raise('i', change.identity, field, value) end
+  limitScopes(change.identity)
+  touch('i', change.identity, 2 * idleMs)
+end
+
+function apply.pin(change)
+  raise('t', change.tenant, change.field, change.value)
+  touch('t', change.tenant, 2 * idleMs)
+end
+
+function apply.present(change)
+  local evicted = get('t', change.tenant, 'e') or ''
+  if not greater(evicted, change.at) and not greater(get('s', change.session, 'e') or '', change.at) then placeBoth(change, evicted) end
+  touch('s', change.session, idleMs)
+  touch('t', change.tenant, 2 * idleMs)
+end
+
+function apply.evict(change)
+  for _, entry in ipairs(slotsOf('s', change.session, 'p.')) do
+    if greater(change.at, entry[2].at) then drop(change.tenant, change.session, entry[1], entry[2]) end
+  end
+  raise('s', change.session, 'e', change.at)
+  touch('s', change.session, idleMs)
+  touch('t', change.tenant, 2 * idleMs)
+end
+
+apply['evict-tenant'] = function(change)
+  for _, entry in ipairs(slotsOf('t', change.tenant, 'g.')) do
+    if greater(change.at, entry[2].at) then remove('t', change.tenant, entry[1]) end
+  end
+  raise('t', change.tenant, 'e', change.at)
+  touch('t', change.tenant, 2 * idleMs)
+end
+`;

@@ -1,0 +1,149 @@
+import { scopeKey, type WorkScope } from '../ledger/scope-key.js';
+import type { Name, RecordRef } from './carrier.js';
+import type { Names } from './names.js';
+import type { ScopeNames } from './registers.js';
+
+/** A client that names its purposes freely must not fill memory through one session. */
+const MOST_PURPOSES = 64;
+
+/** A tenant's record that this process has a copy of. */
+export class FollowedTenant {
+  readonly tenant: string | undefined;
+  readonly ref: RecordRef;
+  version = 0;
+  /** Presentations numbered below this count no more. */
+  evictedAt = 0;
+  loaded = false;
+  /** Sessions of it that are followed. */
+  readonly sessions = new Set<FollowedSession>();
+
+  constructor(tenant: string | undefined, name: Name) {
+    this.tenant = tenant;
+    this.ref = { kind: 'tenant', name };
+  }
+}
+
+/** A session's record that this process has a copy of. */
+export class FollowedSession {
+  readonly owner: FollowedTenant;
+  readonly session: string | undefined;
+  readonly ref: RecordRef;
+  version = 0;
+  evictedAt = 0;
+  loaded = false;
+  /** Kinds of work that were asked about, by the name of their scope. */
+  readonly purposes = new Map<string | undefined, Name>();
+  /** When a presentation was last sent, by provider: milliseconds since the epoch. */
+  readonly sentAt = new Map<string | undefined, number>();
+
+  constructor(owner: FollowedTenant, session: string | undefined, name: Name) {
+    this.owner = owner;
+    this.session = session;
+    this.ref = { kind: 'session', name };
+  }
+}
+
+/** The sessions and tenants that this process has to do with: as many as its ledger has room for. */
+export class Following implements ScopeNames {
+  readonly #names: Names;
+  readonly #sessions = new Map<string, FollowedSession>();
+  readonly #sessionsByName = new Map<Name, FollowedSession>();
+  readonly #tenants = new Map<string | undefined, FollowedTenant>();
+  readonly #tenantsByName = new Map<Name, FollowedTenant>();
+  readonly #scopes = new Map<Name, string>();
+
+  constructor(names: Names) {
+    this.#names = names;
+  }
+
+  find(tenant: string | undefined, session: string | undefined): FollowedSession | undefined {
+    return this.#sessions.get(scopeKey(tenant, session));
+  }
+
+  session(name: Name): FollowedSession | undefined {
+    return this.#sessionsByName.get(name);
+  }
+
+  tenant(name: Name): FollowedTenant | undefined {
+    return this.#tenantsByName.get(name);
+  }
+
+  tenantOf(tenant: string | undefined): FollowedTenant {
+    let found = this.#tenants.get(tenant);
+    if (found === undefined) {
+      found = new FollowedTenant(tenant, this.#names.tenant(tenant));
+      this.#tenants.set(tenant, found);
+      this.#tenantsByName.set(found.ref.name, found);
+    }
+    return found;
+  }
+
+  follow({ tenant, session, purpose }: Pick<WorkScope, 'tenant' | 'session' | 'purpose'>): FollowedSession {
+    const key = scopeKey(tenant, session);
+    let found = this.#sessions.get(key);
+    if (found === undefined) {
+      const owner = this.tenantOf(tenant);
+      found = new FollowedSession(owner, session, this.#names.session(tenant, session));
+      owner.sessions.add(found);
+      this.#sessions.set(key, found);
+      this.#sessionsByName.set(found.ref.name, found);
+      this.#note(found, tenant, undefined);
+    }
+    if (!found.purposes.has(purpose)) {
+      this.#note(found, tenant, purpose);
+      // What is known of this kind of work has not been looked at.
+      found.loaded = false;
+    }
+    return found;
+  }
+
+  /** Its session has left the ledger; its tenant goes with the last one, unless pins of it are here. */
+  drop(tenant: string | undefined, session: string | undefined): void {
+    const key = scopeKey(tenant, session);
+    const found = this.#sessions.get(key);
+    if (found === undefined) return;
+    this.#sessions.delete(key);
+    this.#sessionsByName.delete(found.ref.name);
+    for (const name of found.purposes.values()) this.#scopes.delete(name);
+    const { owner } = found;
+    owner.sessions.delete(found);
+    if (owner.sessions.size > 0) return;
+    this.#tenants.delete(owner.tenant);
+    this.#tenantsByName.delete(owner.ref.name);
+  }
+
+  isLoaded({ tenant, session, purpose }: WorkScope): boolean {
+    const found = this.find(tenant, session);
+    return found?.loaded === true && found.owner.loaded && found.purposes.has(purpose);
+  }
+
+  *sessions(): Iterable<FollowedSession> {
+    yield* this.#sessions.values();
+  }
+
+  *tenants(): Iterable<FollowedTenant> {
+    yield* this.#tenants.values();
+  }
+
+  nameOf(key: string): Name {
+    return this.#names.scope(key);
+  }
+
+  keyOf(name: Name): string | undefined {
+    return this.#scopes.get(name);
+  }
+
+  #note(followed: FollowedSession, tenant: string | undefined, purpose: string | undefined): void {
+    const key = scopeKey(tenant, followed.session, purpose);
+    const name = this.#names.scope(key);
+    followed.purposes.set(purpose, name);
+    this.#scopes.set(name, key);
+    if (followed.purposes.size <= MOST_PURPOSES) return;
+    for (const [oldest, oldName] of followed.purposes) {
+      if (oldest === undefined) continue;
+      followed.purposes.delete(oldest);
+      this.#scopes.delete(oldName);
+      return;
+    }
+  }
+}

@@ -1,0 +1,294 @@
+import type { Credential } from '../credential/credential.js';
+import type { Change } from '../ledger/change.js';
+import { ANY } from '../ledger/change.js';
+import type { Ledger } from '../ledger/ledger.js';
+import { Session, type Tenant } from '../ledger/session.js';
+import type { Placed } from '../ledger/slots.js';
+import type { Identity } from '../ledger/verdicts.js';
+import { isDead } from '../policy/choose.js';
+import type { Name, StoredRecord } from './carrier.js';
+import type { FollowedSession, FollowedTenant, Following } from './following.js';
+import { HybridClock } from './hybrid-clock.js';
+import type { Names } from './names.js';
+import type { Outbox } from './outbox.js';
+import { adoptRegisters } from './registers.js';
+import type { Seals } from './seals.js';
+import { readPin, readSlot, type StoredSlot } from './slot-text.js';
+import type { Tracked, Tracking } from './tracking.js';
+import type { Wall } from './wall.js';
+
+const SLOT = 'p.';
+const GLOBAL = 'g.';
+const PIN = 'x.';
+
+export interface InboxOptions {
+  readonly ledger: Ledger;
+  readonly names: Names;
+  readonly seals: Seals;
+  readonly following: Following;
+  readonly tracking: Tracking;
+  readonly outbox: Outbox;
+  readonly wall: Wall;
+  readonly idleMs: number;
+  /** What is known of an identity has changed. */
+  readonly onVerdict: (identity: Identity) => void;
+  /** A slot points elsewhere now, by what a client presented to another process. */
+  readonly onCaptured: (scope: { tenant: string | undefined; session?: string | undefined }, identity: Identity, pinned: boolean) => void;
+  /** A sealed value did not open. */
+  readonly onClosed: () => void;
+}
+
+/** `answer`: asked for, and as new as the store is. `message`: published some time ago, perhaps before what is known already. */
+export type Arrival = 'answer' | 'message';
+
+/** One delivery on its way into the ledger: all of it is there before anything of it is told. */
+interface Delivery {
+  readonly how: Arrival;
+  readonly identities: Map<Name, StoredRecord>;
+  readonly changes: Change[];
+  readonly captured: { tenant: string | undefined; session?: string | undefined; identity: Identity; pinned: boolean }[];
+  readonly learnt: Set<Identity>;
+}
+
+/** Brings what the store holds into the ledger. The store has decided; what this process has not told it yet stays until it is told. */
+export class Inbox {
+  readonly #options: InboxOptions;
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  apply(records: readonly StoredRecord[], how: Arrival): void {
+    const { following, tracking } = this.#options;
+    const delivery: Delivery = { how, identities: new Map(), changes: [], captured: [], learnt: new Set() };
+    for (const record of records) if (record.kind === 'identity') delivery.identities.set(record.name, record);
+    // Its tenant's eviction concerns a session too.
+    for (const record of records) if (record.kind === 'tenant') this.#tenant(following.tenant(record.name), record, delivery);
+    for (const record of records) if (record.kind === 'session') this.#session(following.session(record.name), record, delivery);
+    for (const record of delivery.identities.values()) this.#learn(tracking.named(record.name), delivery);
+    this.#tell(delivery);
+  }
+
+  #session(followed: FollowedSession | undefined, record: StoredRecord, delivery: Delivery): void {
+    if (followed === undefined || isStale(record, followed.version, delivery.how)) return;
+    const { adoption } = this.#options.ledger;
+    const { owner } = followed;
+    const isFirst = !followed.loaded;
+    followed.version = record.version;
+    followed.loaded = true;
+    const evictedAt = HybridClock.parse(record.fields['e'] ?? '');
+    const stored = new Map<Name, StoredSlot>();
+    for (const [field, text] of Object.entries(record.fields)) {
+      const slot = field.startsWith(SLOT) ? readSlot(text) : undefined;
+      if (slot !== undefined && slot.at >= owner.evictedAt) stored.set(field.slice(SLOT.length), slot);
+    }
+    const session = adoption.find(owner.tenant, followed.session) ?? adoption.open(owner.tenant, followed.session);
+    if (isFirst) followed.evictedAt = evictedAt;
+    else if (this.#isEvicted(session, followed, evictedAt, stored)) {
+      adoption.evictSession(owner.tenant, followed.session);
+      return;
+    }
+    for (const [name, provider] of this.#byName(session.allSlots())) {
+      if (stored.has(name) || this.#options.outbox.isSlotPending(followed, provider)) continue;
+      delivery.changes.push(...some(adoption.slot(session, provider, undefined)));
+    }
+    for (const [name, slot] of stored) this.#adoptSlot(followed, session, name, slot, delivery);
+  }
+
+  #adoptSlot(followed: FollowedSession, session: Session, field: Name, stored: StoredSlot, delivery: Delivery): void {
+    const { outbox, wall, ledger, idleMs } = this.#options;
+    const found = this.#identityOf(stored, followed.ref.name, field, delivery);
+    if (found === undefined) return;
+    const { identity, credential, provider } = found;
+    if (outbox.isSlotPending(followed, provider)) return;
+    const slot = session.slot(provider);
+    const captured = wall.fromStore(stored.captured);
+    if (slot === undefined && captured + idleMs <= wall.own()) return;
+    // Presented again here meanwhile, which was not worth telling until somebody else took its place.
+    if (
+      delivery.how === 'message' &&
+      slot !== undefined &&
+      slot.identity !== identity &&
+      slot.at > stored.at &&
+      !isDead(slot.identity, wall.own())
+    ) {
+      outbox.presentAgain(followed, provider, slot.identity, slot.at);
+      return;
+    }
+    const change = ledger.adoption.slot(session, provider, this.#placed(stored, identity, credential, slot?.at, session));
+    ledger.adoption.open(followed.owner.tenant, followed.session, captured);
+    if (change === undefined) return;
+    delivery.changes.push(change);
+    delivery.captured.push({ tenant: followed.owner.tenant, session: followed.session, identity, pinned: false });
+  }
+
+  #tenant(followed: FollowedTenant | undefined, record: StoredRecord, delivery: Delivery): void {
+    if (followed === undefined || isStale(record, followed.version, delivery.how)) return;
+    const { ledger, outbox } = this.#options;
+    const isFirst = !followed.loaded;
+    followed.version = record.version;
+    followed.loaded = true;
+    const evictedAt = HybridClock.parse(record.fields['e'] ?? '');
+    if (evictedAt > followed.evictedAt) {
+      followed.evictedAt = evictedAt;
+      if (!isFirst) for (const session of [...followed.sessions]) this.#evictIfOlder(session, evictedAt);
+    }
+    const tenant = ledger.adoption.tenant(followed.tenant);
+    if (tenant === undefined) return;
+    const names = new Set<Name>();
+    for (const [field, text] of Object.entries(record.fields)) {
+      const slot = field.startsWith(GLOBAL) ? readSlot(text) : undefined;
+      if (slot === undefined || slot.at < followed.evictedAt) continue;
+      names.add(field.slice(GLOBAL.length));
+      this.#adoptGlobal(followed, tenant, field.slice(GLOBAL.length), slot, delivery);
+    }
+    for (const [name, provider] of this.#byName([...tenant.globals.values()])) {
+      if (!names.has(name) && !outbox.isGlobalPending(followed, provider))
+        delivery.changes.push(...some(ledger.adoption.global(tenant, provider, undefined)));
+    }
+    for (const [field, text] of Object.entries(record.fields))
+      if (field.startsWith(PIN)) this.#adoptPin(followed, field.slice(PIN.length), text, delivery);
+  }
+
+  #adoptGlobal(followed: FollowedTenant, tenant: Tenant, field: Name, stored: StoredSlot, delivery: Delivery): void {
+    const { ledger, outbox, following, wall, idleMs } = this.#options;
+    const found = this.#identityOf(stored, followed.ref.name, field, delivery);
+    if (found === undefined || outbox.isGlobalPending(followed, found.provider)) return;
+    const { identity, credential, provider } = found;
+    const slot = tenant.globals.get(provider);
+    if (slot === undefined && wall.fromStore(stored.captured) + idleMs <= wall.own()) return;
+    const presenter = following.session(stored.by);
+    const by = presenter && ledger.adoption.find(followed.tenant, presenter.session);
+    // Newer here, and not worth telling before: its own session's slot is told again, and the store decides.
+    if (delivery.how === 'message' && slot !== undefined && slot.identity !== identity && slot.at > stored.at) {
+      const session = isDead(slot.identity, wall.own()) ? undefined : following.find(followed.tenant, slot.by.name);
+      if (session !== undefined && slot.by.slot(provider)?.identity === slot.identity) {
+        outbox.presentAgain(session, provider, slot.identity, slot.at);
+        return;
+      }
+    }
+    const placed = this.#placed(stored, identity, credential, slot?.at, by ?? new Session(tenant, undefined));
+    const change = ledger.adoption.global(tenant, provider, placed);
+    if (change === undefined) return;
+    delivery.changes.push(change);
+    delivery.captured.push({ tenant: followed.tenant, identity, pinned: false });
+  }
+
+  #adoptPin(followed: FollowedTenant, field: Name, text: string, delivery: Delivery): void {
+    const { ledger, outbox, seals } = this.#options;
+    const stored = readPin(text);
+    if (stored === undefined) return;
+    const { pin, at } = stored;
+    if (pin === undefined) {
+      for (const held of [...ledger.pins()]) {
+        if (held.tenant !== followed.tenant || this.#options.names.pin(held.provider, held.purpose) !== field) continue;
+        if (held.at > at || outbox.isPinPending(followed, held.provider, held.purpose)) continue;
+        delivery.changes.push(...some(ledger.adoption.pinned(held, undefined)));
+      }
+      return;
+    }
+    const place = seals.openPinPlace(pin.place, followed.ref.name, field);
+    const opened = place && seals.openCredential(pin.credential, followed.ref.name, field);
+    if (place === undefined || opened === undefined) {
+      if (pin.credential !== '') this.#options.onClosed();
+      return;
+    }
+    const { provider, purpose } = place;
+    const held = ledger.adoption.pin(followed.tenant, provider, purpose);
+    if ((held !== undefined && held.at >= at) || outbox.isPinPending(followed, provider, purpose)) return;
+    const identity = ledger.adoption.identity(provider, opened.credential.fingerprint);
+    this.#learn(this.#options.tracking.of(identity), delivery);
+    const change = ledger.adoption.pinned({ tenant: followed.tenant, provider, purpose }, { identity, credential: opened.credential, at });
+    if (change === undefined) return;
+    delivery.changes.push(change);
+    delivery.captured.push({ tenant: followed.tenant, identity, pinned: true });
+  }
+
+  /** The identity that a slot of the store points at, if this process has its credential or can open it. */
+  #identityOf(
+    stored: StoredSlot,
+    record: Name,
+    field: Name,
+    delivery: Delivery,
+  ): { identity: Identity; credential: Credential; provider: string | undefined } | undefined {
+    const { tracking, seals, ledger, names } = this.#options;
+    const known = tracking.named(stored.identity);
+    if (known?.identity.credential !== undefined) {
+      this.#learn(known, delivery);
+      return { identity: known.identity, credential: known.identity.credential, provider: known.identity.provider };
+    }
+    const opened = seals.openCredential(stored.value, record, field);
+    if (opened === undefined) {
+      if (stored.value !== '') this.#options.onClosed();
+      return undefined;
+    }
+    const { credential, provider } = opened;
+    if (names.provider(provider) !== field || names.identity(provider, credential.fingerprint) !== stored.identity) return undefined;
+    const identity = ledger.adoption.identity(provider, credential.fingerprint);
+    this.#learn(tracking.of(identity), delivery);
+    return { identity, credential, provider };
+  }
+
+  #placed(stored: StoredSlot, identity: Identity, credential: Credential, at: number | undefined, by: Session): Placed {
+    return { identity, credential, at: Math.max(stored.at, at ?? 0), deadOnArrival: stored.deadOnArrival, by };
+  }
+
+  #learn(tracked: Tracked | undefined, delivery: Delivery): void {
+    if (tracked === undefined) return;
+    const { following, wall, outbox } = this.#options;
+    const { identity, stored } = tracked;
+    const record = delivery.identities.get(tracked.name);
+    if (record === undefined) return;
+    delivery.identities.delete(tracked.name);
+    if (isStale(record, tracked.version, delivery.how)) return;
+    tracked.version = record.version;
+    stored.clear();
+    for (const [field, text] of Object.entries(record.fields)) stored.set(field, text);
+    const { unobstructed, forgivenAt } = identity;
+    if (adoptRegisters(identity, record.fields, following, wall)) {
+      delivery.learnt.add(identity);
+      const cause = identity.ruling.state === 'held' ? 'held' : identity.forgivenAt > forgivenAt ? 'forgiven' : 'proven';
+      if (!unobstructed || cause === 'held') delivery.changes.push({ cause, tenant: ANY, provider: identity.provider, session: ANY });
+    }
+    outbox.noteAhead(tracked);
+  }
+
+  /** Everything that the session holds here is older than an eviction. */
+  #isEvicted(session: Session, followed: FollowedSession, at: number, stored: ReadonlyMap<Name, StoredSlot>): boolean {
+    const { outbox } = this.#options;
+    const evictedAt = Math.max(at, followed.owner.evictedAt);
+    if (evictedAt <= followed.evictedAt || stored.size > 0) return false;
+    followed.evictedAt = evictedAt;
+    for (const { provider, at: placedAt } of session.allSlots())
+      if (placedAt >= evictedAt || outbox.isSlotPending(followed, provider)) return false;
+    return true;
+  }
+
+  #evictIfOlder(followed: FollowedSession, evictedAt: number): void {
+    const session = this.#options.ledger.adoption.find(followed.owner.tenant, followed.session);
+    if (session !== undefined && this.#isEvicted(session, followed, evictedAt, new Map()))
+      this.#options.ledger.adoption.evictSession(followed.owner.tenant, followed.session);
+  }
+
+  #byName(slots: Iterable<{ readonly provider: string | undefined }>): Map<Name, string | undefined> {
+    const byName = new Map<Name, string | undefined>();
+    for (const { provider } of slots) byName.set(this.#options.names.provider(provider), provider);
+    return byName;
+  }
+
+  #tell({ changes, captured, learnt }: Delivery): void {
+    const { ledger, onVerdict, onCaptured } = this.#options;
+    for (const { identity, pinned, ...scope } of captured) onCaptured(scope, identity, pinned);
+    for (const identity of learnt) onVerdict(identity);
+    for (const change of changes) ledger.adoption.tell(change);
+  }
+}
+
+/** A message may be an old one; what was asked for is as the store has it, even if that is less than it had. */
+function isStale(record: StoredRecord, known: number, how: Arrival): boolean {
+  return how === 'message' ? record.version <= known : record.version < known;
+}
+
+function some<T>(value: T | undefined): T[] {
+  return value === undefined ? [] : [value];
+}

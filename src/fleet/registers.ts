@@ -1,0 +1,152 @@
+import type { Identity } from '../ledger/verdicts.js';
+import type { Ruling } from '../policy/verdict.js';
+import type { Name, StoredRecord } from './carrier.js';
+import { HybridClock } from './hybrid-clock.js';
+import type { Wall } from './wall.js';
+
+const { stamp, parse } = HybridClock;
+const STAMP_LENGTH = 16;
+/** Of two outcomes of one call the more severe counts, so the digit follows the number. */
+const SEVERITY = { accepted: '0', held: '1', rejected: '2' } as const;
+const SCOPE_PREFIX = 's.';
+
+type Fields = StoredRecord['fields'];
+
+/** How a scope is called in the store, and which scope of this process's is meant by a name. */
+export interface ScopeNames {
+  nameOf(scopeKey: string): Name;
+  keyOf(name: Name): string | undefined;
+}
+
+/** All that is known of an identity, as the registers of its record: of two texts in one field the greater is the later. */
+export function registersOf(identity: Identity, scopes: ScopeNames, wall: Wall): Map<string, string> {
+  const fields = new Map<string, string>();
+  const { ruling, forgivenAt, hinted, voided } = identity;
+  const borrowed = ruling.state === 'accepted' && identity.provenAt(true) >= ruling.since;
+  const own = rulingText(ruling, borrowed, wall);
+  if (own !== undefined) fields.set('r', own);
+  if (forgivenAt > 0) fields.set('f', stamp(forgivenAt));
+  if (hinted !== undefined) fields.set('h', `${stamp(hinted.at)}|${hinted.expiresAt}`);
+  if (voided !== undefined) fields.set('x', `${stamp(voided.sent)}|${voided.expiresAt}`);
+  for (const [key, scoped] of identity.scopeRulings()) {
+    const text = rulingText(scoped, false, wall);
+    if (text !== undefined) fields.set(`${SCOPE_PREFIX}${scopes.nameOf(key)}`, text);
+  }
+  return fields;
+}
+
+/** Whether a ruling of this text stands in nobody's way. */
+export function isAcceptance(text: string | undefined): boolean {
+  return text?.[STAMP_LENGTH] === SEVERITY.accepted;
+}
+
+export function isScoped(field: string): boolean {
+  return field.startsWith(SCOPE_PREFIX);
+}
+
+/** Takes over what the record has and the identity has not. Returns whether that changed anything. */
+export function adoptRegisters(identity: Identity, fields: Fields, scopes: ScopeNames, wall: Wall): boolean {
+  let changed = false;
+  const forgivenAt = parse(fields['f'] ?? '');
+  if (forgivenAt > identity.forgivenAt) {
+    identity.forgive(forgivenAt);
+    changed = true;
+  }
+  const hint = readExpiry(fields['h']);
+  if (hint !== undefined && hint.at > (identity.hinted?.at ?? -1)) {
+    identity.hint(hint.expiresAt, hint.at);
+    changed = true;
+  }
+  const own = registersOf(identity, scopes, wall);
+  const isNews = (field: string, text: string): boolean =>
+    text > (own.get(field) ?? '') && parse(text.slice(0, STAMP_LENGTH)) >= identity.forgivenAt;
+  const voided = readExpiry(fields['x']);
+  if (voided !== undefined && (fields['x'] ?? '') > (own.get('x') ?? '')) {
+    identity.void(voided.expiresAt, voided.at);
+    changed = true;
+  }
+  for (const [field, text] of Object.entries(fields)) {
+    if (field !== 'r' && !isScoped(field)) continue;
+    const ruling = isNews(field, text) ? readRuling(text, isScoped(field), wall) : undefined;
+    if (ruling === undefined) continue;
+    if (field === 'r') {
+      identity.take(ruling.ruling, ruling.borrowed);
+      changed = true;
+    } else {
+      const key = scopes.keyOf(field.slice(SCOPE_PREFIX.length));
+      if (key === undefined) continue;
+      identity.takeFor({ key }, ruling.ruling);
+      changed = true;
+    }
+  }
+  return changed;
+}
+
+function rulingText(ruling: Ruling, borrowed: boolean, wall: Wall): string | undefined {
+  switch (ruling.state) {
+    case 'unproven':
+      return undefined;
+    case 'accepted':
+      return write(ruling, [wall.toStore(ruling.since), borrowed ? 1 : 0]);
+    case 'rejected':
+      return write(ruling, [wall.toStore(ruling.since), ruling.passed, ruling.status]);
+    case 'held':
+      return write(ruling, [
+        wall.toStore(ruling.since),
+        ruling.passed,
+        ruling.status,
+        wall.toStore(ruling.until),
+        ruling.reason === undefined ? undefined : encodeURIComponent(JSON.stringify(ruling.reason)),
+      ]);
+  }
+}
+
+function write({ sent, state }: Exclude<Ruling, { state: 'unproven' }>, values: readonly (number | string | undefined)[]): string {
+  return `${stamp(sent)}${SEVERITY[state]}${values.map((value) => value ?? '').join(',')}`;
+}
+
+/** Undefined for what no process of this version has written. */
+function readRuling(text: string, scoped: boolean, wall: Wall): { ruling: Ruling; borrowed: boolean } | undefined {
+  const sent = parse(text.slice(0, STAMP_LENGTH));
+  const [since, ...rest] = text.slice(STAMP_LENGTH + 1).split(',');
+  const at = number(since);
+  if (at === undefined) return undefined;
+  const known = { sent, since: wall.fromStore(at) };
+  const passed = number(rest[0]) ?? 0;
+  const status = number(rest[1]);
+  switch (text[STAMP_LENGTH]) {
+    case SEVERITY.accepted:
+      return { ruling: { state: 'accepted', ...known, passed: 0 }, borrowed: passed === 1 };
+    case SEVERITY.rejected:
+      return { ruling: { state: 'rejected', reach: scoped ? 'scope' : 'identity', ...known, passed, status }, borrowed: false };
+    case SEVERITY.held: {
+      const until = number(rest[2]);
+      if (until === undefined) return undefined;
+      const reason = decoded(rest[3]);
+      return { ruling: { state: 'held', ...known, passed, status, until: wall.fromStore(until), reason }, borrowed: false };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function readExpiry(text: string | undefined): { at: number; expiresAt: number } | undefined {
+  const expiresAt = number(text?.slice(STAMP_LENGTH + 1));
+  return text === undefined || expiresAt === undefined ? undefined : { at: parse(text.slice(0, STAMP_LENGTH)), expiresAt };
+}
+
+function number(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+function decoded(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  try {
+    const reason: unknown = JSON.parse(decodeURIComponent(text));
+    return typeof reason === 'string' ? reason : undefined;
+  } catch {
+    return undefined;
+  }
+}

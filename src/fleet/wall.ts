@@ -1,0 +1,45 @@
+import type { Clock } from '../clock.js';
+import { HybridClock } from './hybrid-clock.js';
+
+/** Clocks closer together than this count as the same. */
+const TOLERATED_SKEW_MS = 1_000;
+
+/** Times and numbers as all processes of a fleet read them: by the store's clock, where this process's is too far from it. */
+export class Wall {
+  readonly numbers: HybridClock;
+  readonly #clock: Clock;
+  #offsetMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.numbers = new HybridClock(clock);
+  }
+
+  /** Milliseconds since the epoch by this process's own clock. */
+  own(): number {
+    return this.#clock.now();
+  }
+
+  now(): number {
+    return this.toStore(this.#clock.now());
+  }
+
+  toStore(ms: number): number {
+    return ms + this.#offsetMs;
+  }
+
+  fromStore(ms: number): number {
+    return ms - this.#offsetMs;
+  }
+
+  /** The store's clock was at `now` between two moments of this process's. Returns by how much they differ, if that is too much. */
+  compare(now: number, before: number, after: number): number | undefined {
+    const skew = now - (before + after) / 2;
+    // No measurement is better than the time it took.
+    const tooFar = Math.abs(skew) > TOLERATED_SKEW_MS + (after - before) / 2;
+    if (tooFar && Math.abs(skew - this.#offsetMs) <= TOLERATED_SKEW_MS) return skew;
+    this.#offsetMs = tooFar ? skew : 0;
+    this.numbers.setOffset(this.#offsetMs);
+    return tooFar ? skew : undefined;
+  }
+}

@@ -1,0 +1,152 @@
+import type { Clock } from '../clock.js';
+import type { Credential } from '../credential/credential.js';
+import { choose, isUsable, obstacle, type Source } from '../policy/choose.js';
+import { type Verdict, verdictOf } from '../policy/verdict.js';
+import { type Block, blockOf, type Candidate } from './block.js';
+import type { Choice } from './call.js';
+import type { Pins } from './pins.js';
+import type { WorkScope } from './scope-key.js';
+import type { Session, Tenant } from './session.js';
+import type { Slots } from './slots.js';
+import type { Identities, Identity } from './verdicts.js';
+
+/** What a fallback rule is asked about: the tenant's global credential, usable, and not the session's own. */
+export interface FallbackCandidate {
+  readonly fingerprint: string;
+  readonly scheme: Credential['scheme'];
+  readonly provider: string | undefined;
+}
+
+/** What is known, to be asked: nothing here changes anything. */
+export class LedgerReader {
+  protected readonly clock: Clock;
+  protected readonly slots: Slots;
+  protected readonly pinned: Pins;
+  protected readonly known: Identities;
+  readonly #mayBorrow: (candidate: FallbackCandidate, scope: WorkScope) => boolean;
+
+  constructor(
+    clock: Clock,
+    slots: Slots,
+    pinned: Pins,
+    known: Identities,
+    mayBorrow: (candidate: FallbackCandidate, scope: WorkScope) => boolean,
+  ) {
+    this.clock = clock;
+    this.slots = slots;
+    this.pinned = pinned;
+    this.known = known;
+    this.#mayBorrow = mayBorrow;
+  }
+
+  /** What a scope's work would be done with now, or undefined: blocked. The one decision that asking and calling share. */
+  choose(scope: WorkScope): Choice | undefined {
+    const pin = this.pinned.find(scope);
+    const tenant = this.slots.tenant(scope.tenant);
+    const session = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session);
+    const own = session?.slot(scope.provider)?.identity;
+    // The policy's answer for the usual case, without asking it.
+    if (pin === undefined && own !== undefined && own.unobstructed && own.credential !== undefined)
+      return { source: 'session', identity: own, credential: own.credential, session };
+    return this.#chooseAmong(pin, own, tenant, session, scope);
+  }
+
+  #chooseAmong(
+    pin: Identity | undefined,
+    own: Identity | undefined,
+    tenant: Tenant | undefined,
+    session: Session | undefined,
+    scope: WorkScope,
+  ): Choice | undefined {
+    // The global slot is looked up only when the session's own credential will not do.
+    let now = this.#nowFor(pin, own);
+    let source = choose(pin, own, undefined, scope, now);
+    let identity = source === 'pinned' ? pin : own;
+    if (source === undefined && pin === undefined) {
+      const global = this.#globalFor(tenant, scope);
+      now = this.#nowFor(global, undefined);
+      source = choose(undefined, undefined, global, scope, now);
+      if (source === undefined || global === undefined || !this.#mayUse(global, scope)) return undefined;
+      identity = global;
+    }
+    if (source === undefined || identity?.credential === undefined) return undefined;
+    return { source, identity, credential: identity.credential, session };
+  }
+
+  /** Everything that `choose` looks at, in its order, and what stands in the way of each. */
+  candidates(scope: WorkScope): Candidate[] {
+    const now = this.clock.now();
+    const candidate = (source: Source, identity: Identity): Candidate => {
+      const found = obstacle(identity, scope, now);
+      return { source, identity, obstacle: found, refused: source === 'global' && found === undefined && !this.#mayUse(identity, scope) };
+    };
+    const pin = this.pinned.find(scope);
+    if (pin !== undefined) return [candidate('pinned', pin)];
+    const tenant = this.slots.tenant(scope.tenant);
+    const own = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session)?.slot(scope.provider)?.identity;
+    const global = this.#globalFor(tenant, scope);
+    const found = own === undefined ? [] : [candidate('session', own)];
+    if (global !== undefined && global !== own) found.push(candidate('global', global));
+    return found;
+  }
+
+  /** Why `choose` finds nothing; undefined if it does. */
+  block(scope: WorkScope): Block | undefined {
+    return blockOf(this.candidates(scope));
+  }
+
+  /** Providers that the scope's session presented a credential for, other than the scope's. */
+  otherProviders(scope: WorkScope): (string | undefined)[] {
+    const session = scope.session === undefined ? undefined : this.slots.tenant(scope.tenant)?.sessions.get(scope.session);
+    return [...(session?.allSlots() ?? [])].map((slot) => slot.provider).filter((provider) => provider !== scope.provider);
+  }
+
+  isUsable(identity: Identity, scope: WorkScope): boolean {
+    return isUsable(identity, scope, this.#nowFor(identity, undefined));
+  }
+
+  /** The identity of a credential, as far as it is known. */
+  identity(scope: WorkScope, credential: Credential): Identity | undefined {
+    return this.known.find(scope.provider, credential.fingerprint);
+  }
+
+  /** The verdict on an identity as a scope sees it. */
+  verdict(identity: Identity, scope: WorkScope): Verdict {
+    const { ruling } = identity;
+    const own = ruling.state === 'rejected' ? undefined : identity.rejectionFor(scope);
+    if (ruling.state === 'held' && this.clock.now() >= ruling.until && own === undefined) return { state: 'unproven' };
+    return verdictOf(own ?? ruling);
+  }
+
+  tenants(): Iterable<Tenant> {
+    return this.slots.tenants();
+  }
+
+  identities(): Iterable<Identity> {
+    return this.known.all();
+  }
+
+  pins(): ReturnType<Pins['all']> {
+    return this.pinned.all();
+  }
+
+  get sizes(): { sessions: number; identities: number; tombstones: number } {
+    return { sessions: this.slots.sessions, identities: this.known.size, tombstones: this.known.unreferenced };
+  }
+
+  #globalFor(tenant: Tenant | undefined, scope: WorkScope): Identity | undefined {
+    return scope.ownOnly && scope.session !== undefined ? undefined : tenant?.globals.get(scope.provider)?.identity;
+  }
+
+  /** The global credential serves work of no session as a matter of course; to a session it is lent. */
+  #mayUse(global: Identity, scope: WorkScope): boolean {
+    if (scope.session === undefined || global.credential === undefined) return true;
+    const { fingerprint, provider, credential } = global;
+    return this.#mayBorrow({ fingerprint, provider, scheme: credential.scheme }, scope);
+  }
+
+  /** Most candidates neither expire nor are held, and then nobody needs to know the time. */
+  #nowFor(a: Identity | undefined, b: Identity | undefined): number {
+    return a?.depends || b?.depends ? this.clock.now() : 0;
+  }
+}
