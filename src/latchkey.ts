@@ -1,7 +1,8 @@
-import type { Evictable, Latchkey } from './api.js';
+import type { Latchkey } from './api.js';
+import { readCloseOptions, readEvictable, requireCredential, requireOptions } from './arguments.js';
 import { startTimer, systemClock } from './clock.js';
 import { aliasRule, borrowRule } from './contained.js';
-import { Credential, isFingerprint } from './credential/credential.js';
+import { type Credential, isFingerprint } from './credential/credential.js';
 import { Emitter } from './events.js';
 import { type Capture, PresentedCapture } from './ledger/capture.js';
 import { explain } from './ledger/explain.js';
@@ -25,7 +26,6 @@ import { Seats } from './worker/seats.js';
 
 /** How often sessions that have gone idle are looked for, at the most and at the least. */
 const SWEEP_MS = { most: 10 * 60_000, least: 1_000 };
-const DEFAULT_CLOSE_MS = 5_000;
 const NO_OPTIONS: RunOptions = {};
 
 /**
@@ -290,29 +290,3 @@ const INERT_CAPTURE: Capture = Object.freeze({
   commit: () => {},
   discard: () => {},
 });
-
-function requireCredential(caller: string, credential: unknown): void {
-  if (!(credential instanceof Credential))
-    throw new TypeError(`${caller}: \`credential\` must come from bearer(), apiKey() or credentialFromHeaders()`);
-}
-
-function requireOptions(caller: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw new TypeError(`${caller}: \`options\` must be an object`);
-  for (const name of Object.keys(options)) if (!known.includes(name)) throw new TypeError(`${caller}: unknown option \`${name}\``);
-}
-
-function readCloseOptions(options: { readonly timeoutMs?: number | undefined }): number {
-  requireOptions('close', options, ['timeoutMs']);
-  const { timeoutMs = DEFAULT_CLOSE_MS } = options;
-  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
-    throw new TypeError('close: `timeoutMs` must be a number of milliseconds, 0 or more');
-  return timeoutMs;
-}
-
-function readEvictable(scope: Evictable, read: (scope: Scope) => WorkScope): WorkScope {
-  if (typeof scope === 'object' && scope !== null) {
-    requireOptions('evict', scope, ['tenant', 'session']);
-    if (scope.tenant === undefined && scope.session === undefined) throw new TypeError('evict: name a `session` or a `tenant`');
-  }
-  return read(scope);
-}

@@ -6,7 +6,7 @@ import type { Attempt } from '../worker/job.js';
 import type { RunOptions } from '../worker/run-options.js';
 import { type AuthProcessorOptions, readOptions } from './bullmq/options.js';
 import { ParkingLot } from './bullmq/parking-lot.js';
-import type { AuthProcessorStats, JobRun, ProcessedJob, StoredLatchkey } from './bullmq/types.js';
+import type { AuthProcessorStats, JobRun, ProcessedJob } from './bullmq/types.js';
 
 export type { AuthProcessorOptions } from './bullmq/options.js';
 export type { AuthProcessorStats, JobContext, JobQueue, JobRun, ProcessedJob, QueuedJob } from './bullmq/types.js';
@@ -51,7 +51,7 @@ export function createAuthProcessor<Job extends ProcessedJob, Result>(
 
   /** Why the scope cannot work, having told Latchkey that work has met it; undefined if it can. */
   const blockOf = async (scope: Scope): Promise<LatchkeyError | undefined> => {
-    await (latchkey as StoredLatchkey).load?.([scope]);
+    await latchkey.load([scope]);
     if (latchkey.canRun(scope)) return undefined;
     try {
       await latchkey.run(scope, nothing);

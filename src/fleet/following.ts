@@ -46,14 +46,17 @@ export class FollowedSession {
 /** The sessions and tenants that this process has to do with: as many as its ledger has room for. */
 export class Following implements ScopeNames {
   readonly #names: Names;
+  readonly #onNamed: (scope: Name) => void;
   readonly #sessions = new Map<string, FollowedSession>();
   readonly #sessionsByName = new Map<Name, FollowedSession>();
   readonly #tenants = new Map<string | undefined, FollowedTenant>();
   readonly #tenantsByName = new Map<Name, FollowedTenant>();
   readonly #scopes = new Map<Name, string>();
 
-  constructor(names: Names) {
+  /** `onNamed`: a scope is known by its name from now on. */
+  constructor(names: Names, onNamed: (scope: Name) => void) {
     this.#names = names;
+    this.#onNamed = onNamed;
   }
 
   find(tenant: string | undefined, session: string | undefined): FollowedSession | undefined {
@@ -62,6 +65,11 @@ export class Following implements ScopeNames {
 
   session(name: Name): FollowedSession | undefined {
     return this.#sessionsByName.get(name);
+  }
+
+  /** Another process's session, which only what it lent is known of. */
+  static stranger(owner: FollowedTenant, name: Name): FollowedSession {
+    return new FollowedSession(owner, undefined, name);
   }
 
   tenant(name: Name): FollowedTenant | undefined {
@@ -138,6 +146,7 @@ export class Following implements ScopeNames {
     const name = this.#names.scope(key);
     followed.purposes.set(purpose, name);
     this.#scopes.set(name, key);
+    this.#onNamed(name);
     if (followed.purposes.size <= MOST_PURPOSES) return;
     for (const [oldest, oldName] of followed.purposes) {
       if (oldest === undefined) continue;

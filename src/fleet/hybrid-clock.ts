@@ -24,12 +24,15 @@ const STAMP = /^\d{16}$/;
  */
 export class HybridClock extends Sequence {
   readonly #clock: Clock;
+  readonly #process: number;
   #offsetMs = 0;
   #last = 0;
 
-  constructor(clock: Clock) {
+  /** `process`: where this process begins to count within a millisecond, so that two seldom give the same number. Below 4,096. */
+  constructor(clock: Clock, process = 0) {
     super();
     this.#clock = clock;
+    this.#process = process;
   }
 
   /** No call was sent after now, whatever the clock said then. */
@@ -87,6 +90,7 @@ export class HybridClock extends Sequence {
   }
 
   #time(): number {
-    return HybridClock.at(this.#clock.now() + this.#offsetMs);
+    const time = HybridClock.at(this.#clock.now() + this.#offsetMs);
+    return time > 0 ? time + this.#process : 0;
   }
 }

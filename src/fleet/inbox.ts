@@ -1,20 +1,19 @@
 import type { Credential } from '../credential/credential.js';
-import type { Change } from '../ledger/change.js';
-import { ANY } from '../ledger/change.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { Session, type Tenant } from '../ledger/session.js';
 import type { Placed } from '../ledger/slots.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
 import type { Name, StoredRecord } from './carrier.js';
+import { type Arrival, type Delivery, isStale, newDelivery } from './delivery.js';
 import type { FollowedSession, FollowedTenant, Following } from './following.js';
 import { HybridClock } from './hybrid-clock.js';
+import { Learning } from './learning.js';
 import type { Names } from './names.js';
 import type { Outbox } from './outbox.js';
-import { adoptRegisters } from './registers.js';
 import type { Seals } from './seals.js';
 import { readPin, readSlot, type StoredSlot } from './slot-text.js';
-import type { Tracked, Tracking } from './tracking.js';
+import type { Tracking } from './tracking.js';
 import type { Wall } from './wall.js';
 
 const SLOT = 'p.';
@@ -38,34 +37,25 @@ export interface InboxOptions {
   readonly onClosed: () => void;
 }
 
-/** `answer`: asked for, and as new as the store is. `message`: published some time ago, perhaps before what is known already. */
-export type Arrival = 'answer' | 'message';
-
-/** One delivery on its way into the ledger: all of it is there before anything of it is told. */
-interface Delivery {
-  readonly how: Arrival;
-  readonly identities: Map<Name, StoredRecord>;
-  readonly changes: Change[];
-  readonly captured: { tenant: string | undefined; session?: string | undefined; identity: Identity; pinned: boolean }[];
-  readonly learnt: Set<Identity>;
-}
-
 /** Brings what the store holds into the ledger. The store has decided; what this process has not told it yet stays until it is told. */
 export class Inbox {
   readonly #options: InboxOptions;
+  readonly #learning: Learning;
 
   constructor(options: InboxOptions) {
     this.#options = options;
+    const { following, outbox } = options;
+    this.#learning = new Learning({ ...options, scopes: following, onLearnt: (tracked) => outbox.noteAhead(tracked) });
   }
 
   apply(records: readonly StoredRecord[], how: Arrival): void {
     const { following, tracking } = this.#options;
-    const delivery: Delivery = { how, identities: new Map(), changes: [], captured: [], learnt: new Set() };
+    const delivery = newDelivery(how);
     for (const record of records) if (record.kind === 'identity') delivery.identities.set(record.name, record);
     // Its tenant's eviction concerns a session too.
     for (const record of records) if (record.kind === 'tenant') this.#tenant(following.tenant(record.name), record, delivery);
     for (const record of records) if (record.kind === 'session') this.#session(following.session(record.name), record, delivery);
-    for (const record of delivery.identities.values()) this.#learn(tracking.named(record.name), delivery);
+    for (const record of delivery.identities.values()) this.#learning.learn(tracking.find(record.name), delivery);
     this.#tell(delivery);
   }
 
@@ -83,13 +73,12 @@ export class Inbox {
       if (slot !== undefined && slot.at >= owner.evictedAt) stored.set(field.slice(SLOT.length), slot);
     }
     const session = adoption.find(owner.tenant, followed.session) ?? adoption.open(owner.tenant, followed.session);
-    if (isFirst) followed.evictedAt = evictedAt;
-    else if (this.#isEvicted(session, followed, evictedAt, stored)) {
+    if (this.#isEvicted(session, followed, evictedAt, stored.size > 0, isFirst)) {
       adoption.evictSession(owner.tenant, followed.session);
       return;
     }
     for (const [name, provider] of this.#byName(session.allSlots())) {
-      if (stored.has(name) || this.#options.outbox.isSlotPending(followed, provider)) continue;
+      if (stored.has(name) || this.#options.outbox.pending.isSlotPending(followed, provider)) continue;
       delivery.changes.push(...some(adoption.slot(session, provider, undefined)));
     }
     for (const [name, slot] of stored) this.#adoptSlot(followed, session, name, slot, delivery);
@@ -100,7 +89,7 @@ export class Inbox {
     const found = this.#identityOf(stored, followed.ref.name, field, delivery);
     if (found === undefined) return;
     const { identity, credential, provider } = found;
-    if (outbox.isSlotPending(followed, provider)) return;
+    if (outbox.pending.isSlotPending(followed, provider)) return;
     const slot = session.slot(provider);
     const captured = wall.fromStore(stored.captured);
     if (slot === undefined && captured + idleMs <= wall.own()) return;
@@ -143,7 +132,7 @@ export class Inbox {
       this.#adoptGlobal(followed, tenant, field.slice(GLOBAL.length), slot, delivery);
     }
     for (const [name, provider] of this.#byName([...tenant.globals.values()])) {
-      if (!names.has(name) && !outbox.isGlobalPending(followed, provider))
+      if (!names.has(name) && !outbox.pending.isGlobalPending(followed, provider))
         delivery.changes.push(...some(ledger.adoption.global(tenant, provider, undefined)));
     }
     for (const [field, text] of Object.entries(record.fields))
@@ -153,7 +142,7 @@ export class Inbox {
   #adoptGlobal(followed: FollowedTenant, tenant: Tenant, field: Name, stored: StoredSlot, delivery: Delivery): void {
     const { ledger, outbox, following, wall, idleMs } = this.#options;
     const found = this.#identityOf(stored, followed.ref.name, field, delivery);
-    if (found === undefined || outbox.isGlobalPending(followed, found.provider)) return;
+    if (found === undefined || outbox.pending.isGlobalPending(followed, found.provider)) return;
     const { identity, credential, provider } = found;
     const slot = tenant.globals.get(provider);
     if (slot === undefined && wall.fromStore(stored.captured) + idleMs <= wall.own()) return;
@@ -167,7 +156,7 @@ export class Inbox {
         return;
       }
     }
-    const placed = this.#placed(stored, identity, credential, slot?.at, by ?? new Session(tenant, undefined));
+    const placed = this.#placed(stored, identity, credential, slot?.at, by ?? this.#stranger(tenant, stored));
     const change = ledger.adoption.global(tenant, provider, placed);
     if (change === undefined) return;
     delivery.changes.push(change);
@@ -182,7 +171,7 @@ export class Inbox {
     if (pin === undefined) {
       for (const held of [...ledger.pins()]) {
         if (held.tenant !== followed.tenant || this.#options.names.pin(held.provider, held.purpose) !== field) continue;
-        if (held.at > at || outbox.isPinPending(followed, held.provider, held.purpose)) continue;
+        if (held.at > at || outbox.pending.isPinPending(followed, held.provider, held.purpose)) continue;
         delivery.changes.push(...some(ledger.adoption.pinned(held, undefined)));
       }
       return;
@@ -195,9 +184,10 @@ export class Inbox {
     }
     const { provider, purpose } = place;
     const held = ledger.adoption.pin(followed.tenant, provider, purpose);
-    if ((held !== undefined && held.at >= at) || outbox.isPinPending(followed, provider, purpose)) return;
+    if ((held !== undefined && held.at > at) || outbox.pending.isPinPending(followed, provider, purpose)) return;
     const identity = ledger.adoption.identity(provider, opened.credential.fingerprint);
-    this.#learn(this.#options.tracking.of(identity), delivery);
+    if (held?.at === at && held.identity === identity) return;
+    this.#learning.learn(this.#options.tracking.of(identity), delivery);
     const change = ledger.adoption.pinned({ tenant: followed.tenant, provider, purpose }, { identity, credential: opened.credential, at });
     if (change === undefined) return;
     delivery.changes.push(change);
@@ -212,9 +202,9 @@ export class Inbox {
     delivery: Delivery,
   ): { identity: Identity; credential: Credential; provider: string | undefined } | undefined {
     const { tracking, seals, ledger, names } = this.#options;
-    const known = tracking.named(stored.identity);
+    const known = tracking.find(stored.identity);
     if (known?.identity.credential !== undefined) {
-      this.#learn(known, delivery);
+      this.#learning.learn(known, delivery);
       return { identity: known.identity, credential: known.identity.credential, provider: known.identity.provider };
     }
     const opened = seals.openCredential(stored.value, record, field);
@@ -225,48 +215,42 @@ export class Inbox {
     const { credential, provider } = opened;
     if (names.provider(provider) !== field || names.identity(provider, credential.fingerprint) !== stored.identity) return undefined;
     const identity = ledger.adoption.identity(provider, credential.fingerprint);
-    this.#learn(tracking.of(identity), delivery);
+    this.#learning.learn(tracking.of(identity), delivery);
     return { identity, credential, provider };
+  }
+
+  /** Who presented what a global slot holds, where that session is not known here. */
+  #stranger(tenant: Tenant, { by, captured }: StoredSlot): Session {
+    const session = new Session(tenant, undefined);
+    this.#options.outbox.noteStranger(session, by, captured);
+    return session;
   }
 
   #placed(stored: StoredSlot, identity: Identity, credential: Credential, at: number | undefined, by: Session): Placed {
     return { identity, credential, at: Math.max(stored.at, at ?? 0), deadOnArrival: stored.deadOnArrival, by };
   }
 
-  #learn(tracked: Tracked | undefined, delivery: Delivery): void {
-    if (tracked === undefined) return;
-    const { following, wall, outbox } = this.#options;
-    const { identity, stored } = tracked;
-    const record = delivery.identities.get(tracked.name);
-    if (record === undefined) return;
-    delivery.identities.delete(tracked.name);
-    if (isStale(record, tracked.version, delivery.how)) return;
-    tracked.version = record.version;
-    stored.clear();
-    for (const [field, text] of Object.entries(record.fields)) stored.set(field, text);
-    const { unobstructed, forgivenAt } = identity;
-    if (adoptRegisters(identity, record.fields, following, wall)) {
-      delivery.learnt.add(identity);
-      const cause = identity.ruling.state === 'held' ? 'held' : identity.forgivenAt > forgivenAt ? 'forgiven' : 'proven';
-      if (!unobstructed || cause === 'held') delivery.changes.push({ cause, tenant: ANY, provider: identity.provider, session: ANY });
-    }
-    outbox.noteAhead(tracked);
+  /** A scope is known by its name from now on: rulings for it may have come before. */
+  named(scope: Name): void {
+    const delivery = newDelivery('answer');
+    this.#learning.named(scope, delivery);
+    this.#tell(delivery);
   }
 
-  /** Everything that the session holds here is older than an eviction. */
-  #isEvicted(session: Session, followed: FollowedSession, at: number, stored: ReadonlyMap<Name, StoredSlot>): boolean {
-    const { outbox } = this.#options;
+  /** Everything that the session holds here is older than an eviction; one that holds nothing has to hear of it once. */
+  #isEvicted(session: Session, followed: FollowedSession, at: number, holdsMore: boolean, isFirst: boolean): boolean {
     const evictedAt = Math.max(at, followed.owner.evictedAt);
-    if (evictedAt <= followed.evictedAt || stored.size > 0) return false;
-    followed.evictedAt = evictedAt;
+    if (holdsMore || evictedAt === 0) return false;
     for (const { provider, at: placedAt } of session.allSlots())
-      if (placedAt >= evictedAt || outbox.isSlotPending(followed, provider)) return false;
-    return true;
+      if (placedAt >= evictedAt || this.#options.outbox.pending.isSlotPending(followed, provider)) return false;
+    const isNews = evictedAt > followed.evictedAt && !isFirst;
+    followed.evictedAt = evictedAt;
+    return isNews || session.slots !== undefined;
   }
 
   #evictIfOlder(followed: FollowedSession, evictedAt: number): void {
     const session = this.#options.ledger.adoption.find(followed.owner.tenant, followed.session);
-    if (session !== undefined && this.#isEvicted(session, followed, evictedAt, new Map()))
+    if (session !== undefined && this.#isEvicted(session, followed, evictedAt, false, false))
       this.#options.ledger.adoption.evictSession(followed.owner.tenant, followed.session);
   }
 
@@ -282,11 +266,6 @@ export class Inbox {
     for (const identity of learnt) onVerdict(identity);
     for (const change of changes) ledger.adoption.tell(change);
   }
-}
-
-/** A message may be an old one; what was asked for is as the store has it, even if that is less than it had. */
-function isStale(record: StoredRecord, known: number, how: Arrival): boolean {
-  return how === 'message' ? record.version <= known : record.version < known;
 }
 
 function some<T>(value: T | undefined): T[] {

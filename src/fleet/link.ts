@@ -1,8 +1,8 @@
 import { startTimer } from '../clock.js';
 import type { StoreState } from '../ledger/store.js';
 import type { Answer, Carrier, CarrierSettings, Message, Name, RecordRef, Standing } from './carrier.js';
+import type { Arrival } from './delivery.js';
 import { HybridClock } from './hybrid-clock.js';
-import type { Arrival } from './inbox.js';
 import { StoreError } from './store-error.js';
 import type { Wall } from './wall.js';
 
@@ -196,7 +196,12 @@ export class Link {
     this.#options.wall.numbers.observe(HybridClock.parse(message.latest));
     if (message.seq === this.#seq + 1) this.#seq = message.seq;
     else if (message.seq > this.#seq) this.#soon();
-    this.#options.onRecords(message.records, 'message');
+    try {
+      this.#options.onRecords(message.records, 'message');
+    } catch (error) {
+      // A clock of the user's that throws, say: what was not brought in is fetched.
+      this.failed(error);
+    }
   }
 
   #soon(): void {

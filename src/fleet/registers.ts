@@ -44,8 +44,17 @@ export function isScoped(field: string): boolean {
   return field.startsWith(SCOPE_PREFIX);
 }
 
-/** Takes over what the record has and the identity has not. Returns whether that changed anything. */
-export function adoptRegisters(identity: Identity, fields: Fields, scopes: ScopeNames, wall: Wall): boolean {
+/**
+ * Takes over what the record has and the identity has not; of scopes that are not known here only the names are told. Returns whether that
+ * changed anything.
+ */
+export function adoptRegisters(
+  identity: Identity,
+  fields: Fields,
+  scopes: ScopeNames,
+  wall: Wall,
+  onUnknown: (scope: Name) => void,
+): boolean {
   let changed = false;
   const forgivenAt = parse(fields['f'] ?? '');
   if (forgivenAt > identity.forgivenAt) {
@@ -72,9 +81,13 @@ export function adoptRegisters(identity: Identity, fields: Fields, scopes: Scope
     if (field === 'r') {
       identity.take(ruling.ruling, ruling.borrowed);
       changed = true;
+      continue;
+    }
+    const scope = field.slice(SCOPE_PREFIX.length);
+    const key = scopes.keyOf(scope);
+    if (key === undefined) {
+      onUnknown(scope);
     } else {
-      const key = scopes.keyOf(field.slice(SCOPE_PREFIX.length));
-      if (key === undefined) continue;
       identity.takeFor({ key }, ruling.ruling);
       changed = true;
     }

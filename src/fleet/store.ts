@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Emitter } from '../events.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { WorkScope } from '../ledger/scope-key.js';
@@ -22,7 +23,12 @@ export interface FleetStoreOptions extends KeyOptions {
   readonly namespace: string;
   /** How often a process looks whether it has missed anything, in milliseconds. */
   readonly syncMs: number;
+  /** Where this process begins to count within a millisecond. Default: drawn at random. */
+  readonly process?: number | undefined;
 }
+
+/** Half of a millisecond's numbers: a process that counts from the last of these has as many left before it runs ahead of the time. */
+const PROCESSES = 2_048;
 
 /**
  * A store behind a carrier.
@@ -59,12 +65,12 @@ class FleetReplica implements Replica {
   #inbox: Inbox | undefined;
   #loading: Loading | undefined;
 
-  constructor(host: StoreHost, { carrier, syncMs }: FleetStoreOptions, names: Names, seals: Seals) {
+  constructor(host: StoreHost, { carrier, syncMs, process = randomInt(PROCESSES) }: FleetStoreOptions, names: Names, seals: Seals) {
     this.#host = host;
     this.#names = names;
     this.#seals = seals;
-    this.#wall = new Wall(host.clock);
-    this.#following = new Following(names);
+    this.#wall = new Wall(host.clock, process);
+    this.#following = new Following(names, (scope) => this.#inbox?.named(scope));
     this.#tracking = new Tracking(names);
     const { idleMs } = host;
     this.#link = new Link({
@@ -151,7 +157,7 @@ class FleetReplica implements Replica {
   }
 
   async close(): Promise<void> {
-    this.coordinator.close();
+    await this.coordinator.close();
     await this.#link.close();
   }
 
@@ -181,7 +187,7 @@ class FleetReplica implements Replica {
   }
 
   #isFollowed({ kind, name }: RecordRef): boolean {
-    if (kind === 'identity') return this.#tracking.named(name) !== undefined;
+    if (kind === 'identity') return this.#tracking.find(name) !== undefined;
     return (kind === 'session' ? this.#following.session(name) : this.#following.tenant(name)) !== undefined;
   }
 

@@ -15,6 +15,8 @@ export class Tracking {
   readonly #names: Names;
   readonly #byIdentity = new Map<Identity, Tracked>();
   readonly #byName = new Map<Name, Tracked>();
+  /** By a scope that nobody here has asked about: identities that have a ruling for it. */
+  readonly #waiting = new Map<Name, Set<Tracked>>();
 
   constructor(names: Names) {
     this.#names = names;
@@ -31,7 +33,7 @@ export class Tracking {
     return tracked;
   }
 
-  named(name: Name): Tracked | undefined {
+  find(name: Name): Tracked | undefined {
     return this.#byName.get(name);
   }
 
@@ -40,6 +42,20 @@ export class Tracking {
     if (tracked === undefined) return;
     this.#byIdentity.delete(identity);
     this.#byName.delete(tracked.name);
+    for (const [scope, waiting] of this.#waiting) if (waiting.delete(tracked) && waiting.size === 0) this.#waiting.delete(scope);
+  }
+
+  /** The record has a ruling for a scope that is not known here by this name. */
+  wait(scope: Name, tracked: Tracked): void {
+    const waiting = this.#waiting.get(scope) ?? new Set();
+    this.#waiting.set(scope, waiting.add(tracked));
+  }
+
+  /** Those that have a ruling for a scope that is known from now on. */
+  named(scope: Name): Iterable<Tracked> {
+    const waiting = this.#waiting.get(scope) ?? [];
+    this.#waiting.delete(scope);
+    return waiting;
   }
 
   all(): Iterable<Tracked> {

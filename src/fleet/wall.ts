@@ -10,9 +10,9 @@ export class Wall {
   readonly #clock: Clock;
   #offsetMs = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, process: number) {
     this.#clock = clock;
-    this.numbers = new HybridClock(clock);
+    this.numbers = new HybridClock(clock, process);
   }
 
   /** Milliseconds since the epoch by this process's own clock. */

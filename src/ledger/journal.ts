@@ -6,6 +6,8 @@ import type { Identity } from './verdicts.js';
 export interface Journal {
   /** A client presented what `identity` is of. `placed`: a slot points there only now. */
   presented(scope: WorkScope, identity: Identity, at: number, placed: boolean): void;
+  /** One more success of a credential that was known to work. */
+  proven(identity: Identity): void;
   /** The verdict on an identity has changed, or its expiry hint. */
   learnt(identity: Identity): void;
   /** A pin was set, or taken away: its number says which. */

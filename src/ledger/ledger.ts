@@ -100,8 +100,11 @@ export class Ledger extends LedgerReader {
    */
   judge(call: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
     if (!call.identity.known) return false;
+    const { unobstructed, ruling } = call.identity;
     const applied = this.#judge(call, judgement, status, now);
-    if (applied) this.#journal?.learnt(call.identity);
+    if (!applied || this.#journal === undefined) return applied;
+    if (judgement.kind === 'accepted' && unobstructed && ruling.state === 'accepted') this.#journal.proven(call.identity);
+    else this.#journal.learnt(call.identity);
     return applied;
   }
 

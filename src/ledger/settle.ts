@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import { redactedCopy } from '../credential/redact.js';
+import { redact, redactedCopy } from '../credential/redact.js';
 import type { Emitter } from '../events.js';
 import type { Classification, ClassifyRule } from '../policy/classification.js';
 import { classify } from '../policy/classify.js';
@@ -115,8 +115,8 @@ export class Settler {
       case 'held': {
         counters.held++;
         const until = clock.now() + classification.ms;
-        if (this.#judge(call, classification, status))
-          emitter.emit('held', () => ({ ...about(call), until, reason: classification.reason }));
+        const reason = withoutValue(classification.reason, call);
+        if (this.#judge(call, { ...classification, reason }, status)) emitter.emit('held', () => ({ ...about(call), until, reason }));
       }
     }
   }
@@ -160,6 +160,11 @@ function fieldsOf(outcome: unknown): { isHold?: boolean; holdMs?: unknown; reaso
 
 function about(call: Call): { scope: WorkScope['parts']; fingerprint: string } {
   return { scope: call.scope.parts, fingerprint: call.identity.fingerprint };
+}
+
+/** A reason is told, stored and shared as it is: one that quotes the credential is none. */
+function withoutValue(reason: string | undefined, { credential }: Call): string | undefined {
+  return reason === undefined || redact(reason, credential) === reason ? reason : undefined;
 }
 
 /** @throws {TypeError} for what is no classification. */

@@ -2,21 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Credential } from '../credential/credential.js';
 import type { ScopeKeyed, Standing } from '../policy/choose.js';
 import { type Acceptance, type Rejection, type Ruling, supersedes, UNPROVEN } from '../policy/verdict.js';
-import { ScopeRulings } from './scope-rulings.js';
-
-/** What outcomes have taught about an identity; made with the first one. */
-interface Experience {
-  ruling: Ruling;
-  readonly scopes: ScopeRulings;
-  /** When a 2xx was last got with it, by anybody, and by a borrower. */
-  provenAt: number;
-  borrowProvenAt: number;
-  /** The expiry hint that an acceptance has shown to be wrong, and the number of that call. */
-  voidedHint: number | undefined;
-  voidedBy: number;
-  /** Outcomes of calls sent before this number were forgiven. */
-  forgivenAt: number;
-}
+import { type Experience, newExperience } from './experience.js';
 
 /** A credential at a provider: what verdicts belong to. Known by its fingerprint for longer than its value is held. */
 export class Identity implements Standing {
@@ -130,15 +116,15 @@ export class Identity implements Standing {
     return this.#experience?.forgivenAt ?? 0;
   }
 
-  /** The hint as it was given, whether or not it was shown to be wrong, and the number of the presentation that gave it. */
+  /** The hint as it was given, whatever was shown since, and the number of the presentation that gave it. */
   get hinted(): { readonly expiresAt: number; readonly at: number } | undefined {
     return this.#hint;
   }
 
   /** The hint that was shown to be wrong, and the number of the call that showed it. */
   get voided(): { readonly expiresAt: number; readonly sent: number } | undefined {
-    const { voidedHint, voidedBy } = this.#experience ?? {};
-    return voidedHint === undefined || voidedBy === undefined ? undefined : { expiresAt: voidedHint, sent: voidedBy };
+    const experience = this.#experience;
+    return experience?.voidedHint === undefined ? undefined : { expiresAt: experience.voidedHint, sent: experience.voidedBy };
   }
 
   /** An expiry hint was shown to be wrong by the call numbered `sent`. */
@@ -152,10 +138,10 @@ export class Identity implements Standing {
   take(ruling: Ruling, borrowed: boolean): void {
     const experience = this.#learn();
     const proven = ruling.state === 'accepted';
-    if (!proven || experience.ruling.state !== 'accepted') experience.provenAt = experience.borrowProvenAt = Number.NEGATIVE_INFINITY;
-    experience.ruling = ruling;
+    if (experience.ruling.state !== 'accepted' || !proven) experience.provenAt = experience.borrowProvenAt = Number.NEGATIVE_INFINITY;
     if (proven) experience.provenAt = Math.max(experience.provenAt, ruling.since);
-    if (proven && borrowed) experience.borrowProvenAt = Math.max(experience.borrowProvenAt, ruling.since);
+    if (proven && borrowed) experience.borrowProvenAt = experience.provenAt;
+    experience.ruling = ruling;
     this.#look(experience);
   }
 
@@ -199,18 +185,6 @@ export class Identity implements Standing {
   #look({ ruling, scopes }: Experience): void {
     this.unobstructed = this.#hint === undefined && ruling.state !== 'rejected' && ruling.state !== 'held' && scopes.rejections === 0;
   }
-}
-
-function newExperience(): Experience {
-  return {
-    ruling: UNPROVEN,
-    scopes: new ScopeRulings(),
-    provenAt: Number.NEGATIVE_INFINITY,
-    borrowProvenAt: Number.NEGATIVE_INFINITY,
-    voidedHint: undefined,
-    voidedBy: 0,
-    forgivenAt: 0,
-  };
 }
 
 /** Every identity that is known: those that slots point at for as long as they do, the rest (tombstones) up to a limit. */

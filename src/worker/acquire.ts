@@ -98,13 +98,16 @@ export class Acquirer {
 
   /** Behind the canary that is out with this identity, here or elsewhere in the fleet, or as that. Undefined: choose again. */
   async #waitForTurn<T>(job: Job<T>, { identity }: Choice): Promise<Acquired | Ended<T> | undefined> {
-    const { canaries, canary, seats } = this.#shop;
+    const { canaries, canary, ledger, seats } = this.#shop;
     let lead = this.#coordinator === undefined ? undefined : canaries.lead(identity);
     for (;;) {
       if (lead !== undefined) {
         const coordinator = this.#coordinator;
-        const claim = coordinator && (await claimForFleet(job.flight, lead, identity, coordinator, canary.canaryMs));
-        if (claim?.state !== 'held') return this.#goFirst(job, identity, lead);
+        const claim =
+          coordinator !== undefined &&
+          ledger.choose(job.scope)?.identity === identity &&
+          (await claimForFleet(job.flight, lead, identity, coordinator, canary.canaryMs));
+        if (claim === false || claim.state !== 'held') return this.#goFirst(job, identity, lead);
         // The lead is the other process's now; if that dies, the time that a canary has hands it over.
         claim.onDone(lead.done.bind(lead));
       }

@@ -87,7 +87,7 @@ export async function everythingIn(redis: Redis): Promise<string> {
       type === 'hash'
         ? await redis.hgetall(key)
         : type === 'zset'
-          ? await redis.zrange(key, 0, -1)
+          ? await redis.zrange(key, '0', '-1')
           : type === 'list'
             ? await redis.lrange(key, 0, -1)
             : type === 'set'

@@ -29,6 +29,8 @@ export class MemoryFleet {
       namespace: 'test',
       ...('seal' in options && options.seal === undefined ? { fingerprintKey: SEAL } : { seal }),
       syncMs,
+      // All count alike, so that numbers meet as often as can be.
+      process: 0,
     });
     const process = { carrier, latchkey: createLatchkey({ clock: this.#clock, store, ...rest }) };
     this.processes.push(process);

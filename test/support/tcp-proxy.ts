@@ -6,7 +6,7 @@ const realNow = Date.now;
 
 export interface TcpProxy {
   readonly port: number;
-  /** Connections that are open now. */
+  /** Connections that a client has open now. */
   readonly connections: number;
   /** Connections are broken, and new ones too. */
   cut(): void;
@@ -35,7 +35,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   return {
     port: (server.address() as AddressInfo).port,
     get connections() {
-      return pairs.size;
+      return [...pairs].filter((pair) => pair.isOpen).length;
     },
     cut() {
       state.cut = true;
@@ -70,11 +70,13 @@ class Pair {
   readonly #sockets: readonly [Socket, Socket];
   readonly #state: { readonly held: boolean; readonly delayMs: number };
   readonly #waiting: Chunk[] = [];
+  readonly #onClose: () => void;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(client: Socket, target: Socket, state: { readonly held: boolean; readonly delayMs: number }, onClose: () => void) {
     this.#sockets = [client, target];
     this.#state = state;
+    this.#onClose = onClose;
     const relay = (from: Socket, to: Socket): void => {
       from.setNoDelay(true);
       from.on('data', (data: Buffer) => this.#take(to, data));
@@ -82,12 +84,15 @@ class Pair {
       from.on('error', () => this.destroy());
       from.on('close', () => {
         // Held, nobody learns that the other side has gone either.
-        if (!this.#state.held) this.destroy();
-        onClose();
+        if (!this.#state.held) this.#gone();
       });
     };
     relay(client, target);
     relay(target, client);
+  }
+
+  get isOpen(): boolean {
+    return !this.#sockets[0].destroyed;
   }
 
   destroy(): void {
@@ -109,8 +114,13 @@ class Pair {
     }
     const next = this.#waiting[0];
     // One side went while nothing came through.
-    if (next === undefined && this.#sockets.some((socket) => socket.destroyed)) this.destroy();
+    if (next === undefined && this.#sockets.some((socket) => socket.destroyed)) this.#gone();
     if (next !== undefined) this.#timer = startRealTimer(() => this.flow(), next.due - now);
+  }
+
+  #gone(): void {
+    this.destroy();
+    this.#onClose();
   }
 
   #take(to: Socket, data: Buffer | undefined): void {

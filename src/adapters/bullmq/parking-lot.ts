@@ -1,3 +1,4 @@
+import type { Latchkey } from '../../api.js';
 import { startTimer } from '../../clock.js';
 import type { LatchkeyError, ScopeParts } from '../../errors.js';
 import type { AuthProcessorSettings } from './options.js';
@@ -5,7 +6,7 @@ import { type ParkedJob, ParkedJobs } from './parked-jobs.js';
 import { movedToDelayed, parkOverflow, parkTimeout } from './refusal.js';
 import { Release } from './release.js';
 import { ScopeWatch } from './scope-watch.js';
-import type { AuthProcessorStats, ProcessedJob, StoredLatchkey } from './types.js';
+import type { AuthProcessorStats, ProcessedJob } from './types.js';
 
 /** A job that this process cannot do, being about to end, comes again after so long: to a worker of another, one hopes. */
 const HAND_BACK_MS = 5_000;
@@ -14,7 +15,7 @@ const FORGET_MS = 1_000;
 
 /** The jobs that wait for their scope: parks them, and releases those of all processes. */
 export class ParkingLot {
-  readonly #latchkey: StoredLatchkey;
+  readonly #latchkey: Latchkey;
   readonly #settings: AuthProcessorSettings<never, unknown>;
   readonly #parked: ParkedJobs;
   readonly #watch: ScopeWatch;
@@ -35,7 +36,7 @@ export class ParkingLot {
   #fresh = new Set<string>();
   #closed = false;
 
-  constructor(latchkey: StoredLatchkey, settings: AuthProcessorSettings<never, unknown>) {
+  constructor(latchkey: Latchkey, settings: AuthProcessorSettings<never, unknown>) {
     this.#latchkey = latchkey;
     this.#settings = settings;
     const { queue, clock } = settings;
@@ -133,7 +134,7 @@ export class ParkingLot {
 
   async #load(jobs: readonly ParkedJob[]): Promise<void> {
     try {
-      await this.#latchkey.load?.(jobs.map(({ scope }) => scope));
+      await this.#latchkey.load(jobs.map(({ scope }) => scope));
     } catch (error) {
       // One of the scopes is none here; the others are waited for.
       this.#failed(error);

@@ -105,7 +105,7 @@ export class ScopeWatch {
   #waitedInVain(group: Group, error: unknown): void {
     if (this.#groups.get(group.key) !== group) return;
     const code = isLatchkeyError(error) ? error.code : undefined;
-    if (code === 'PARK_TIMEOUT') this.#wait(group);
+    if (code === 'PARK_TIMEOUT' || code === 'TIMEOUT') this.#wait(group);
     else if (code === 'CLOSED') this.#drop(group);
     else {
       if (code !== 'PARK_OVERFLOW') this.#failed(error);

@@ -1,11 +1,6 @@
-import type { Latchkey } from '../../api.js';
 import type { ScopeParts } from '../../errors.js';
-import type { Scope } from '../../ledger/scope-key.js';
 import type { Attempt } from '../../worker/job.js';
 import type { RunOptions } from '../../worker/run-options.js';
-
-/** A Latchkey that may have a store, whose knowledge of scopes is brought in before they are asked about. */
-export type StoredLatchkey = Latchkey & { load?(scopes: readonly Scope[]): Promise<void> };
 
 /** What is used of a BullMQ job in its worker's hands. */
 export interface ProcessedJob {

@@ -10,13 +10,12 @@ import type {
   Stamp,
   Standing,
   StoreChange,
-  StoredRecord,
 } from '../../fleet/carrier.js';
 import { StoreError } from '../../fleet/store-error.js';
 import type { Driver } from './client.js';
 import { Commands } from './commands.js';
 import { SCRIPTS, type Script } from './scripts.js';
-import { Subscription } from './subscription.js';
+import { HEARTBEAT_MS, Subscription } from './subscription.js';
 import { letterOf, readAnswer, readGroup, readPublished, readRefs, wholeMs, writeChanges } from './wire.js';
 
 export interface RedisCarrierOptions {
@@ -26,11 +25,11 @@ export interface RedisCarrierOptions {
   readonly commandMs: number;
   /** How many records `changedSince` remembers. Default 100,000. */
   readonly logLength?: number | undefined;
+  /** How often the connection that listens is asked whether it is still there, in milliseconds. Default 10 s. */
+  readonly heartbeatMs?: number | undefined;
 }
 
 const LOG_LENGTH = 100_000;
-/** Redis does nothing else while a script runs. */
-const MOST_AT_ONCE = 500;
 /** Ten years: longer times would not fit into what Redis counts with. */
 const LONGEST_MS = 10 * 365 * 24 * 3_600_000;
 const DEFAULT_IDLE_MS = 24 * 3_600_000;
@@ -43,27 +42,31 @@ export class RedisCarrier implements Carrier {
   readonly #prefix: string;
   readonly #commandMs: number;
   readonly #logLength: number;
+  readonly #heartbeatMs: number;
   #idleMs = String(DEFAULT_IDLE_MS);
   #subscription: Subscription | undefined;
   #unquiet: (() => void) | undefined;
   #closed = false;
 
-  constructor({ driver, namespace, commandMs, logLength = LOG_LENGTH }: RedisCarrierOptions) {
+  constructor({ driver, namespace, commandMs, logLength = LOG_LENGTH, heartbeatMs = HEARTBEAT_MS }: RedisCarrierOptions) {
     this.#driver = driver;
     this.#commands = new Commands(driver, commandMs);
     this.#prefix = `{${namespace}}:lk:`;
     this.#commandMs = commandMs;
     this.#logLength = logLength;
+    this.#heartbeatMs = heartbeatMs;
   }
 
   open(settings: CarrierSettings, listener: CarrierListener): void {
     if (this.#closed || this.#subscription !== undefined) return;
     this.#idleMs = forMs(settings.idleMs);
     this.#unquiet = this.#driver.quiet();
-    this.#subscription = new Subscription(this.#driver, `${this.#driver.keyPrefix}${this.#prefix}changes`, this.#commandMs, {
-      message: (text) => hear(listener, text),
-      gap: () => listener.gap(),
-    });
+    const [driver, commandMs, heartbeatMs] = [this.#driver, this.#commandMs, this.#heartbeatMs];
+    const channel = `${driver.keyPrefix}${this.#prefix}changes`;
+    this.#subscription = new Subscription(
+      { driver, channel, commandMs, heartbeatMs },
+      { message: (text) => hear(listener, text), gap: () => listener.gap() },
+    );
     this.#subscription.open();
   }
 
@@ -80,23 +83,8 @@ export class RedisCarrier implements Carrier {
   }
 
   async load(wanted: readonly RecordRef[]): Promise<Answer> {
-    const first = await this.#load(wanted.slice(0, MOST_AT_ONCE));
-    const records = new Map<string, StoredRecord>();
-    let standing: Standing = first;
-    let part = first;
-    for (let from = MOST_AT_ONCE; ; from += MOST_AT_ONCE) {
-      // Emptied between the parts: what came before says nothing any more. Otherwise the first standing counts, since the rest is still to be heard.
-      if (part.epoch !== standing.epoch) {
-        records.clear();
-        standing = part;
-      }
-      for (const record of part.records) records.set(`${record.kind}:${record.name}`, record);
-      if (from >= wanted.length) break;
-      part = await this.#load(wanted.slice(from, from + MOST_AT_ONCE));
-    }
-    const all = [...records.values()];
-    const identities = all.filter(({ kind }) => kind === 'identity');
-    return { ...standing, records: [...identities, ...all.filter(({ kind }) => kind !== 'identity')] };
+    const args = wanted.flatMap(({ kind, name }) => [letterOf(kind), name]);
+    return readAnswer(await this.#run(SCRIPTS.load, args));
   }
 
   async changedSince(seq: number): Promise<readonly RecordRef[] | undefined> {
@@ -128,11 +116,6 @@ export class RedisCarrier implements Carrier {
     this.#subscription?.close();
     this.#commands.close();
     this.#unquiet?.();
-  }
-
-  async #load(refs: readonly RecordRef[]): Promise<Answer> {
-    const args = refs.flatMap(({ kind, name }) => [letterOf(kind), name]);
-    return readAnswer(await this.#run(SCRIPTS.load, args));
   }
 
   async #run(script: Script, args: readonly string[]): Promise<string> {

@@ -2,8 +2,16 @@ import { startTimer } from '../../clock.js';
 import type { Connection, Driver } from './client.js';
 
 /** A connection that nothing is sent over may be dead for long before anybody notices: some routers forget it within a minute. */
-const HEARTBEAT_MS = 10_000;
+export const HEARTBEAT_MS = 10_000;
 const RETRY_MS = 1_000;
+
+export interface SubscriptionOptions {
+  readonly driver: Driver;
+  readonly channel: string;
+  /** How long an answer is waited for, and how often a silent connection is asked for one, in milliseconds. */
+  readonly commandMs: number;
+  readonly heartbeatMs: number;
+}
 
 export interface SubscriptionListener {
   message(text: string): void;
@@ -13,26 +21,22 @@ export interface SubscriptionListener {
 
 /** Listens to a channel over connections of its own, for as long as it is open: one that is lost for good is followed by another. */
 export class Subscription {
-  readonly #driver: Driver;
-  readonly #channel: string;
-  readonly #commandMs: number;
+  readonly #options: SubscriptionOptions;
   readonly #listener: SubscriptionListener;
   #connection: Connection | undefined;
   #timer: { cancel(): void } | undefined;
   #closed = false;
 
-  constructor(driver: Driver, channel: string, commandMs: number, listener: SubscriptionListener) {
-    this.#driver = driver;
-    this.#channel = channel;
-    this.#commandMs = commandMs;
+  constructor(options: SubscriptionOptions, listener: SubscriptionListener) {
+    this.#options = options;
     this.#listener = listener;
   }
 
   open(): void {
     try {
-      const connection = this.#driver.connection();
+      const connection = this.#options.driver.connection();
       this.#connection = connection;
-      connection.begin(this.#channel, {
+      connection.begin(this.#options.channel, {
         ready: () => this.#subscribe(connection),
         ended: () => this.#replace(connection),
         message: (text) => {
@@ -59,13 +63,13 @@ export class Subscription {
   }
 
   #beat(connection: Connection): void {
-    this.#timer = startTimer(HEARTBEAT_MS, () => this.#expect(connection, connection.ping, () => this.#beat(connection)));
+    this.#timer = startTimer(this.#options.heartbeatMs, () => this.#expect(connection, connection.ping, () => this.#beat(connection)));
   }
 
   /** What is not answered in time is not waited for: the next connection may do better. */
   #expect(connection: Connection, ask: () => Promise<unknown>, onAnswer: () => void): void {
     this.#timer?.cancel();
-    const timer = startTimer(this.#commandMs, () => this.#replace(connection));
+    const timer = startTimer(this.#options.commandMs, () => this.#replace(connection));
     this.#timer = timer;
     attempt(ask).then(
       () => {

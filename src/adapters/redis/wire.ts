@@ -1,4 +1,5 @@
 import type { Answer, Message, Name, RecordKind, RecordRef, Standing, StoreChange, StoredRecord } from '../../fleet/carrier.js';
+import { StoreError } from '../../fleet/store-error.js';
 
 const KINDS: Readonly<Record<string, RecordKind>> = { i: 'identity', s: 'session', t: 'tenant' };
 const VERSION = 'v';
@@ -25,9 +26,11 @@ export function writeChanges(changes: readonly StoreChange[]): string {
   );
 }
 
+/** @throws {StoreError} for what no script of ours has answered. */
 export function readAnswer(text: string): Answer {
   const [epoch, seq, now, latest, records] = list(parse(text));
-  const standing: Standing = { epoch: String(epoch), seq: Number(seq), now: Number(now), latest: String(latest) };
+  if (typeof latest !== 'string') throw new StoreError('STORE_DOWN', 'the store gave an answer that makes no sense');
+  const standing: Standing = { epoch: String(epoch), seq: Number(seq), now: Number(now), latest };
   return { ...standing, records: readRecords(records) };
 }
 

@@ -129,7 +129,7 @@ export class Changes {
     this.#touch('tenant', tenant, 2 * this.#idleMs);
   }
 
-  /** A session's slot goes, and the global one too if nobody else presented what it holds. */
+  /** A session's slot goes, and the global one too if nobody else who is still there presented what it holds. */
   #drop(tenant: Name, session: Name, field: string, slot: StoredSlot): void {
     this.#remove('session', session, field);
     this.#records.unhold(tenant, slot.identity, session);
@@ -137,8 +137,13 @@ export class Changes {
     const text = this.#records.get('tenant', tenant, `g.${provider}`);
     if (text === undefined) return;
     const global = readSlot(text);
-    const concerned = global.by === session || global.identity === slot.identity || this.#records.slotsOf(tenant, global.by).size === 0;
+    const concerned = global.by === session || this.#isGone(tenant, global);
     if (concerned && !this.#records.isHeld(tenant, provider, global.identity, this.#now)) this.#remove('tenant', tenant, `g.${provider}`);
+  }
+
+  /** Whether who presented it last was evicted since, perhaps to come back with something else. */
+  #isGone(tenant: Name, { by, at }: StoredSlot): boolean {
+    return (this.#records.get('session', by, 'e') ?? '') > at || this.#records.slotsOf(tenant, by).size === 0;
   }
 
   #isDead(identity: Name): boolean {

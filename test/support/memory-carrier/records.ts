@@ -93,12 +93,16 @@ export class Records {
     return { kind, name, version: entry.version, fields };
   }
 
-  /** What these refer to, once each, the identities that their slots point at first. */
+  /** What these refer to, once each, the identities that their slots and pins point at first. */
   withIdentities(refs: readonly RecordRef[]): StoredRecord[] {
     const identities = new Set(refs.filter(({ kind }) => kind === 'identity').map(({ name }) => name));
     const others = refs.filter(({ kind }) => kind !== 'identity');
     for (const { kind, name } of others) {
-      for (const [field, text] of this.fields(kind, name) ?? []) if (/^[pg]\./.test(field)) identities.add(readSlot(text).identity);
+      for (const [field, text] of this.fields(kind, name) ?? []) {
+        if (/^[pg]\./.test(field)) identities.add(readSlot(text).identity);
+        const pinned = field.startsWith('x.') ? /^\d+0\|([0-9a-f]+)\|/.exec(text)?.[1] : undefined;
+        if (pinned !== undefined) identities.add(pinned);
+      }
     }
     const all = [...[...identities].map((name) => ({ kind: 'identity', name }) as const), ...others];
     return all.flatMap(({ kind, name }) => this.stored(kind, name) ?? []);

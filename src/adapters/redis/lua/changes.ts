@@ -98,14 +98,16 @@ local function isHeld(tenant, provider, identity, evicted)
   end
 end
 
-local function isGone(session, evicted)
+-- Whether who presented something last was evicted since, perhaps to come back with something else.
+local function isGone(session, at, evicted)
+  if greater(get('s', session, 'e') or '', at) then return true end
   for _, entry in ipairs(slotsOf('s', session, 'p.')) do
     if not greater(evicted, entry[2].at) then return false end
   end
   return true
 end
 
--- A session's slot goes, and the global one too if nobody else presented what it holds.
+-- A session's slot goes, and the global one too if nobody else who is still there presented what it holds.
 local function drop(tenant, session, field, slot)
   remove('s', session, field)
   unhold(tenant, slot.identity, session)
@@ -113,7 +115,7 @@ local function drop(tenant, session, field, slot)
   local text = get('t', tenant, 'g.' .. provider)
   if not text then return end
   local global, evicted = readSlot(text), get('t', tenant, 'e') or ''
-  if global.by ~= session and global.identity ~= slot.identity and not isGone(global.by, evicted) then return end
+  if global.by ~= session and not isGone(global.by, global.at, evicted) then return end
   if not isHeld(tenant, provider, global.identity, evicted) then remove('t', tenant, 'g.' .. provider) end
 end
 

@@ -42,7 +42,7 @@ local function stored(kind, name)
   return {kind, name, fields}
 end
 
--- The records that are referred to, the identities first, with those that slots point at.
+-- The records that are referred to, the identities first, with those that slots and pins point at.
 local function withIdentities(refs)
   local records, others, seen = {}, {}, {}
   local function add(name)
@@ -62,6 +62,8 @@ local function withIdentities(refs)
     for index = 1, #fields, 2 do
       local start = string.sub(fields[index], 1, 2)
       if start == 'p.' or start == 'g.' then add(readSlot(fields[index + 1]).identity) end
+      local pinned = start == 'x.' and string.match(fields[index + 1], '^%d+0|(%x+)|')
+      if pinned then add(pinned) end
     end
   end
   for _, record in ipairs(others) do records[#records + 1] = record end

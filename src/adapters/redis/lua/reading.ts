@@ -6,8 +6,11 @@ if redis.call('HSETNX', META, 'epoch', ARGV[1]) == 1 then
   redis.call('HSET', META, 'format', '${FORMAT}')
   redis.call('DEL', LOG)
 end
-keep(META, 2 * ARGV[2])
-keep(LOG, 2 * ARGV[2])
+-- Asked every few seconds by everybody: not each time a write.
+if redis.call('PTTL', META) < 1.5 * ARGV[2] then
+  keep(META, 2 * ARGV[2])
+  keep(LOG, 2 * ARGV[2])
+end
 return answer({})`;
 
 /** ARGV: kinds and names by turns. */

@@ -1,0 +1,116 @@
+import type { Ledger } from '../ledger/ledger.js';
+import type { Identity } from '../ledger/verdicts.js';
+import type { Learn, Name, Pin, Present, StoreChange } from './carrier.js';
+import type { FollowedSession, FollowedTenant } from './following.js';
+import { HybridClock } from './hybrid-clock.js';
+import type { Names } from './names.js';
+import { isAcceptance, isScoped, registersOf, type ScopeNames } from './registers.js';
+import type { Seals } from './seals.js';
+import { pinText } from './slot-text.js';
+import type { Tracked, Tracking } from './tracking.js';
+import type { Wall } from './wall.js';
+
+/** A credential that a client presented. */
+export interface Presented {
+  readonly session: FollowedSession;
+  readonly provider: string | undefined;
+  readonly identity: Identity;
+  readonly at: number;
+  /** By the store's clock. */
+  readonly captured: number;
+}
+
+/** A pin that was set, or taken away: the ledger says which. */
+export interface Pinned {
+  readonly owner: FollowedTenant;
+  readonly provider: string | undefined;
+  readonly purpose: string | undefined;
+  readonly at: number;
+}
+
+/** A session, or without one a whole tenant. */
+export interface Evicted {
+  readonly tenant: Name;
+  readonly session: Name | undefined;
+  readonly at: number;
+}
+
+export interface ChangeWriterOptions {
+  readonly names: Names;
+  readonly seals: Seals;
+  readonly scopes: ScopeNames;
+  readonly tracking: Tracking;
+  readonly wall: Wall;
+  readonly ledger: () => Ledger | undefined;
+}
+
+/** Writes what has changed as the store is to be told it: names for scopes, registers for verdicts, credentials sealed. */
+export class ChangeWriter {
+  readonly #options: ChangeWriterOptions;
+
+  constructor(options: ChangeWriterOptions) {
+    this.#options = options;
+  }
+
+  /** What is known of an identity beyond what the store says. `urgent`: others would act otherwise if they knew. */
+  learn(tracked: Tracked): { readonly changes: readonly Learn[]; readonly urgent: boolean } {
+    const { scopes, wall } = this.#options;
+    const { identity, name, stored } = tracked;
+    const fields: Record<string, string> = {};
+    let urgent = false;
+    let any = false;
+    for (const [field, text] of registersOf(identity, scopes, wall)) {
+      const known = stored.get(field);
+      if (known !== undefined && text <= known) continue;
+      // The same expiry again is no news, however new the presentation that gave it.
+      if (field === 'h' && known?.split('|')[1] === text.split('|')[1]) continue;
+      // That work of one scope succeeded is of interest only to those who heard that it was turned away.
+      if (isScoped(field) && isAcceptance(text) && (known === undefined || isAcceptance(known))) continue;
+      fields[field] = text;
+      any = true;
+      if (!(field === 'r' && isAcceptance(text) && isAcceptance(known))) urgent = true;
+    }
+    return { changes: any ? [{ kind: 'learn', identity: name, fields }] : [], urgent };
+  }
+
+  present({ session, provider, identity, at, captured }: Presented): Present | undefined {
+    const { names, seals, tracking } = this.#options;
+    const { credential } = identity;
+    // Displaced meanwhile: what took its place is told itself.
+    if (credential === undefined) return undefined;
+    const field = names.provider(provider);
+    const [own, owner] = [session.ref.name, session.owner.ref.name];
+    return {
+      kind: 'present',
+      tenant: owner,
+      session: own,
+      provider: field,
+      identity: tracking.of(identity).name,
+      at: HybridClock.stamp(at),
+      captured: Math.max(0, Math.round(captured)),
+      own: seals.credential(credential, provider, own, field),
+      lent: seals.credential(credential, provider, owner, field),
+    };
+  }
+
+  pin({ owner, provider, purpose, at }: Pinned): Pin | undefined {
+    const { names, seals, tracking } = this.#options;
+    const pin = this.#options.ledger()?.adoption.pin(owner.tenant, provider, purpose);
+    if (pin !== undefined && pin.at !== at) return undefined;
+    const [tenant, name] = [owner.ref.name, names.pin(provider, purpose)];
+    const value =
+      pin?.identity.credential === undefined
+        ? pinText(at, undefined)
+        : pinText(at, {
+            identity: tracking.of(pin.identity).name,
+            credential: seals.credential(pin.identity.credential, provider, tenant, name),
+            place: seals.pinPlace({ provider, purpose }, tenant, name),
+          });
+    return { kind: 'pin', tenant, field: `x.${name}`, value };
+  }
+
+  evict({ tenant, session, at }: Evicted): StoreChange {
+    const stamp = HybridClock.stamp(at);
+    return session === undefined ? { kind: 'evict-tenant', tenant, at: stamp } : { kind: 'evict', tenant, session, at: stamp };
+  }
+}

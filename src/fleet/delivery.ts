@@ -1,0 +1,24 @@
+import type { Change } from '../ledger/change.js';
+import type { Identity } from '../ledger/verdicts.js';
+import type { Name, StoredRecord } from './carrier.js';
+
+/** `answer`: asked for, and as new as the store is. `message`: published some time ago, perhaps before what is known already. */
+export type Arrival = 'answer' | 'message';
+
+/** One delivery on its way into the ledger: all of it is there before anything of it is told. */
+export interface Delivery {
+  readonly how: Arrival;
+  readonly identities: Map<Name, StoredRecord>;
+  readonly changes: Change[];
+  readonly captured: { tenant: string | undefined; session?: string | undefined; identity: Identity; pinned: boolean }[];
+  readonly learnt: Set<Identity>;
+}
+
+export function newDelivery(how: Arrival): Delivery {
+  return { how, identities: new Map(), changes: [], captured: [], learnt: new Set() };
+}
+
+/** A message may be an old one; what was asked for is as the store has it, even if that is less than it had. */
+export function isStale(record: StoredRecord, known: number, how: Arrival): boolean {
+  return how === 'message' ? record.version <= known : record.version < known;
+}

@@ -1,0 +1,134 @@
+import type { Identity } from '../ledger/verdicts.js';
+import type { Evicted, Pinned, Presented } from './change-writer.js';
+import type { FollowedSession, FollowedTenant } from './following.js';
+import type { Names } from './names.js';
+
+/** What is sent at once. */
+export interface Batch {
+  readonly learnt: readonly Identity[];
+  readonly evicted: readonly Evicted[];
+  readonly presented: ReadonlyMap<string, Presented>;
+  readonly pinned: ReadonlyMap<string, Pinned>;
+}
+
+/** Which things have changed and are to be told: each once, however often it changed. */
+export class Pending {
+  readonly #names: Names;
+  readonly #learnt = new Map<Identity, Identity>();
+  /** One more success of what was known to work: it can wait, unless somebody else says otherwise. */
+  readonly #proven = new Set<Identity>();
+  readonly #presented = new Map<string, Presented>();
+  readonly #pinned = new Map<string, Pinned>();
+  readonly #evicted = new Map<string, Evicted>();
+  /** On its way. */
+  #sending: Batch | undefined;
+
+  constructor(names: Names) {
+    this.#names = names;
+  }
+
+  get isEmpty(): boolean {
+    return this.#learnt.size + this.#presented.size + this.#pinned.size + this.#evicted.size === 0;
+  }
+
+  learnt(identity: Identity): void {
+    this.#learnt.set(identity, identity);
+  }
+
+  proven(identity: Identity): void {
+    this.#proven.add(identity);
+  }
+
+  /** What could have waited waits no longer. */
+  hasten(): void {
+    for (const identity of this.#proven) this.learnt(identity);
+    this.#proven.clear();
+  }
+
+  forget(identity: Identity): void {
+    this.#learnt.delete(identity);
+    this.#proven.delete(identity);
+  }
+
+  presented(presented: Presented): void {
+    const key = slotKey(presented.session, presented.provider);
+    const waiting = this.#presented.get(key);
+    if (waiting === undefined || waiting.at <= presented.at) this.#presented.set(key, presented);
+  }
+
+  pinned(pinned: Pinned): void {
+    this.#pinned.set(this.pinKey(pinned.owner, pinned.provider, pinned.purpose), pinned);
+  }
+
+  evicted(evicted: Evicted): void {
+    const key = evictionKey(evicted);
+    if ((this.#evicted.get(key)?.at ?? 0) < evicted.at) this.#evicted.set(key, evicted);
+  }
+
+  isSlotPending(session: FollowedSession, provider: string | undefined): boolean {
+    const key = slotKey(session, provider);
+    return this.#presented.has(key) || this.#sending?.presented.has(key) === true;
+  }
+
+  /** Whether a presentation is to be told that may fill this tenant's global slot. */
+  isGlobalPending(owner: FollowedTenant, provider: string | undefined): boolean {
+    for (const entries of [this.#presented, this.#sending?.presented]) {
+      for (const entry of entries?.values() ?? []) if (entry.session.owner === owner && entry.provider === provider) return true;
+    }
+    return false;
+  }
+
+  isPinPending(owner: FollowedTenant, provider: string | undefined, purpose: string | undefined): boolean {
+    const key = this.pinKey(owner, provider, purpose);
+    return this.#pinned.has(key) || this.#sending?.pinned.has(key) === true;
+  }
+
+  /** Takes some of it out, to be sent; until `sent` or `putBack` it counts as pending still. */
+  take(most: number): Batch {
+    const batch = {
+      learnt: drawnFrom(this.#learnt, most).map(([identity]) => identity),
+      evicted: drawnFrom(this.#evicted, most).map(([, one]) => one),
+      presented: new Map(drawnFrom(this.#presented, most)),
+      pinned: new Map(drawnFrom(this.#pinned, most)),
+    };
+    this.#sending = batch;
+    return batch;
+  }
+
+  /** The store has it. */
+  sent(): void {
+    this.#sending = undefined;
+  }
+
+  /** The store does not have it, as far as is known. What has changed again since stands. */
+  putBack(batch: Batch): void {
+    this.#sending = undefined;
+    for (const identity of batch.learnt) if (identity.known) this.learnt(identity);
+    for (const one of batch.evicted) this.evicted(one);
+    for (const one of batch.presented.values()) this.presented(one);
+    for (const [key, one] of batch.pinned) if (!this.#pinned.has(key)) this.#pinned.set(key, one);
+  }
+
+  pinKey(owner: FollowedTenant, provider: string | undefined, purpose: string | undefined): string {
+    return `${owner.ref.name}/${this.#names.pin(provider, purpose)}`;
+  }
+}
+
+export function evictionKey({ tenant, session }: Evicted): string {
+  return `${tenant}/${session ?? ''}`;
+}
+
+function slotKey({ ref }: FollowedSession, provider: string | undefined): string {
+  return `${ref.name}/${provider === undefined ? '' : `=${provider}`}`;
+}
+
+/** The first of them, which are there no longer. */
+function drawnFrom<K, V>(map: Map<K, V>, most: number): [K, V][] {
+  const some: [K, V][] = [];
+  for (const entry of map) {
+    if (some.length >= most) break;
+    some.push(entry);
+    map.delete(entry[0]);
+  }
+  return some;
+}

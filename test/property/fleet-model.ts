@@ -1,0 +1,208 @@
+import fc from 'fast-check';
+import { HybridClock } from '../../src/fleet/hybrid-clock.js';
+import { Names } from '../../src/fleet/names.js';
+import { readKeys } from '../../src/fleet/seal.js';
+import { readPin, readSlot } from '../../src/fleet/slot-text.js';
+import { bearer, type Capture, type Lease, type Snapshot } from '../../src/index.js';
+import { type MemoryFleet, type MemoryProcess, SEAL } from '../support/memory-fleet.js';
+
+export const SESSIONS = ['S1', 'S2', undefined] as const;
+export const PROVIDERS = [undefined, 'P'] as const;
+const TOKENS = ['a', 'b', 'c', 'd'];
+
+export interface FleetScope {
+  readonly session?: string;
+  readonly provider?: string;
+  readonly purpose?: string;
+}
+
+export type FleetStep =
+  | { readonly do: 'capture'; readonly at: number; readonly scope: FleetScope; readonly token: string; readonly expires: boolean }
+  | { readonly do: 'settle capture'; readonly pick: number; readonly outcome: number }
+  | { readonly do: 'lease'; readonly at: number; readonly scope: FleetScope }
+  | { readonly do: 'settle'; readonly pick: number; readonly outcome: unknown }
+  | { readonly do: 'forgive'; readonly at: number; readonly scope: FleetScope }
+  | { readonly do: 'evict'; readonly at: number; readonly session: string }
+  | { readonly do: 'pin'; readonly at: number; readonly scope: FleetScope; readonly token: string }
+  | { readonly do: 'unpin'; readonly pick: number }
+  | { readonly do: 'load'; readonly at: number; readonly scope: FleetScope }
+  | { readonly do: 'deliver' | 'drop' | 'duplicate'; readonly at: number; readonly pick: number }
+  | { readonly do: 'store'; readonly down: boolean }
+  | { readonly do: 'cut'; readonly at: number; readonly down: boolean }
+  | { readonly do: 'lose answers'; readonly at: number; readonly loses: boolean }
+  | { readonly do: 'restart empty' }
+  | { readonly do: 'wait'; readonly ms: number };
+
+const at = fc.nat({ max: 2 });
+const pick = fc.nat({ max: 1_000 });
+const token = fc.constantFrom(...TOKENS);
+const scope = fc
+  .record({ session: fc.constantFrom(...SESSIONS), provider: fc.constantFrom(...PROVIDERS), purpose: fc.constantFrom(undefined, 'warm') })
+  .map(scopeOf);
+const outcome = fc.constantFrom<unknown>(200, 200, 401, 401, 401, 403, { holdMs: 5_000, reason: 'quota' });
+
+export const fleetStep: fc.Arbitrary<FleetStep> = fc.oneof(
+  { weight: 10, arbitrary: fc.record({ do: fc.constant('capture' as const), at, scope, token, expires: fc.boolean() }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('settle capture' as const), pick, outcome: fc.constantFrom(200, 401) }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('lease' as const), at, scope }) },
+  { weight: 10, arbitrary: fc.record({ do: fc.constant('settle' as const), pick, outcome }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('forgive' as const), at, scope }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('evict' as const), at, session: fc.constantFrom('S1', 'S2') }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('pin' as const), at, scope, token }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('unpin' as const), pick }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('load' as const), at, scope }) },
+  { weight: 10, arbitrary: fc.record({ do: fc.constant('deliver' as const), at, pick }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('drop' as const, 'duplicate' as const), at, pick }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('store' as const), down: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('cut' as const), at, down: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('lose answers' as const), at, loses: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(0, 0, 1, 30, 600, 2_500) }) },
+);
+
+/** What the test holds in its hands while it plays. */
+export class FleetPlay {
+  readonly fleet: MemoryFleet;
+  readonly #captures: Capture[] = [];
+  readonly #leases: Lease[] = [];
+  readonly #unpins: (() => void)[] = [];
+
+  constructor(fleet: MemoryFleet) {
+    this.fleet = fleet;
+  }
+
+  /** Everything but `wait`, which is the test's. */
+  async play(step: FleetStep): Promise<void> {
+    const process = 'at' in step ? this.#process(step.at) : undefined;
+    switch (step.do) {
+      case 'capture': {
+        const expiresAt = step.expires ? Date.now() + 3_000 : undefined;
+        this.#captures.push(this.#at(process).latchkey.capture(step.scope, bearer(`token-${step.token}`, { expiresAt })));
+        return;
+      }
+      case 'settle capture':
+        picked(this.#captures, step.pick)?.settle(step.outcome);
+        return;
+      case 'lease': {
+        const found = this.#at(process).latchkey.resolve(step.scope);
+        if (found.ok) this.#leases.push(found.lease);
+        return;
+      }
+      case 'settle':
+        picked(this.#leases, step.pick)?.settle(step.outcome);
+        return;
+      case 'forgive':
+        this.#at(process).latchkey.forgive(step.scope);
+        return;
+      case 'evict':
+        this.#at(process).latchkey.evict(step.session);
+        return;
+      case 'pin': {
+        const { provider, purpose } = step.scope;
+        this.#unpins.push(this.#at(process).latchkey.pin(scopeOf({ provider, purpose }), bearer(`token-${step.token}`)));
+        return;
+      }
+      case 'unpin':
+        picked(this.#unpins, step.pick)?.();
+        return;
+      case 'load':
+        await this.#at(process).latchkey.load([step.scope]);
+        return;
+      case 'deliver':
+      case 'drop':
+      case 'duplicate': {
+        const { carrier } = this.#at(process);
+        if (carrier.pending.length > 0) carrier[step.do](step.pick % carrier.pending.length);
+        return;
+      }
+      case 'store':
+        this.fleet.store.down = step.down;
+        return;
+      case 'cut':
+        this.#at(process).carrier.down = step.down;
+        return;
+      case 'lose answers':
+        this.#at(process).carrier.losesAnswers = step.loses;
+        return;
+      case 'restart empty':
+        this.fleet.store.reset();
+    }
+  }
+
+  /** Nothing is lost or late any more. */
+  heal(): void {
+    this.fleet.store.down = false;
+    for (const { carrier } of this.fleet.processes) {
+      carrier.down = false;
+      carrier.losesAnswers = false;
+      carrier.auto = true;
+      carrier.deliverAll();
+    }
+  }
+
+  #process(index: number): MemoryProcess | undefined {
+    return this.fleet.processes[index];
+  }
+
+  #at(process: MemoryProcess | undefined): MemoryProcess {
+    if (process === undefined) throw new Error('no such process');
+    return process;
+  }
+}
+
+function picked<T>(list: readonly T[], pick: number): T | undefined {
+  return list.length === 0 ? undefined : list[pick % list.length];
+}
+
+export const ALL_SCOPES: readonly FleetScope[] = SESSIONS.flatMap((session) =>
+  PROVIDERS.flatMap((provider) => [undefined, 'warm'].map((purpose) => scopeOf({ session, provider, purpose }))),
+);
+
+function scopeOf(parts: { session?: string | undefined; provider?: string | undefined; purpose?: string | undefined }): FleetScope {
+  return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined));
+}
+
+/** Slots, and the verdicts on what they point at, in an order of their own. */
+export function canonicalLedger({ slots, verdicts }: Snapshot): unknown {
+  const held = new Set(slots.map(({ scope: { provider }, fingerprint }) => `${provider} ${fingerprint}`));
+  const known = verdicts
+    .filter(({ provider, fingerprint }) => held.has(`${provider} ${fingerprint}`))
+    .map(({ scopes, ...rest }) => ({ ...rest, scopes: sorted(scopes) }))
+    // Nothing is known of it that would make a difference.
+    .filter(({ verdict, scopes }) => verdict.state !== 'unproven' || scopes.length > 0);
+  return { slots: sorted(slots), verdicts: sorted(known) };
+}
+
+const NAMES = new Names(readKeys({ seal: SEAL }).fingerprintKey, 'test');
+
+/** The slots as the store has them, by the names that the store gives them. */
+export function storedSlots(fleet: MemoryFleet): string[] {
+  const found: string[] = [];
+  for (const { kind, name, fields } of fleet.store.dump()) {
+    // A snapshot names the requests of no session only by the global slot that they fill.
+    if (name === NAMES.session(undefined, undefined)) continue;
+    const evictedAt = HybridClock.parse(fields['e'] ?? '');
+    for (const [field, text] of Object.entries(fields)) {
+      const slot = /^[pg]\./.test(field) ? readSlot(text) : undefined;
+      const pin = field.startsWith('x.') && kind === 'tenant' ? readPin(text)?.pin : undefined;
+      const identity = (slot !== undefined && slot.at >= evictedAt ? slot : pin)?.identity;
+      if (identity !== undefined) found.push(`${name} ${field} ${identity}`);
+    }
+  }
+  return found.sort();
+}
+
+/** The same of a process's ledger. */
+export function namedSlots({ slots }: Snapshot): string[] {
+  return slots
+    .map(({ slot, scope: { session, provider, purpose }, fingerprint }) => {
+      const identity = NAMES.identity(provider, fingerprint);
+      if (slot === 'session') return `${NAMES.session(undefined, session)} p.${NAMES.provider(provider)} ${identity}`;
+      if (slot === 'global') return `${NAMES.tenant(undefined)} g.${NAMES.provider(provider)} ${identity}`;
+      return `${NAMES.tenant(undefined)} x.${NAMES.pin(provider, purpose)} ${identity}`;
+    })
+    .sort();
+}
+
+function sorted<T>(list: readonly T[]): T[] {
+  return [...list].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}

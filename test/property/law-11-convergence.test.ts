@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { freezeTime } from '../support/clock.js';
+import { MemoryFleet, settled } from '../support/memory-fleet.js';
+import { ALL_SCOPES, canonicalLedger, FleetPlay, type FleetStep, fleetStep, namedSlots, storedSlots } from './fleet-model.js';
+import { CHECKED, LONG_MS } from './runs.js';
+
+const SYNC_MS = 2_000;
+
+describe('L11: with the store down each is a single process; when it is back, all end in the same state', () => {
+  beforeEach(() => freezeTime());
+  afterEach(() => vi.useRealTimers());
+
+  async function play(steps: readonly FleetStep[]): Promise<void> {
+    const fleet = new MemoryFleet();
+    for (let index = 0; index < 3; index++) fleet.add({ syncMs: SYNC_MS }).carrier.auto = false;
+    const game = new FleetPlay(fleet);
+    try {
+      await fleet.ready();
+      for (const step of steps) {
+        if (step.do === 'wait') await vi.advanceTimersByTimeAsync(step.ms);
+        else void game.play(step);
+        await Promise.resolve();
+      }
+      game.heal();
+      await vi.advanceTimersByTimeAsync(2 * SYNC_MS);
+      // Everybody asks about everything, or some would not need to know.
+      for (const { latchkey } of fleet.processes) await latchkey.load(ALL_SCOPES);
+      await settled();
+      await vi.advanceTimersByTimeAsync(3 * SYNC_MS);
+      await settled();
+      const ledgers = fleet.processes.map(({ latchkey }) => canonicalLedger(latchkey.snapshot()));
+      expect(ledgers[1]).toEqual(ledgers[0]);
+      expect(ledgers[2]).toEqual(ledgers[0]);
+      for (const { latchkey } of fleet.processes) expect(namedSlots(latchkey.snapshot())).toEqual(storedSlots(fleet));
+      expect(fleet.processes.map(({ latchkey }) => latchkey.stats().store)).toEqual(['up', 'up', 'up']);
+    } finally {
+      await fleet.close();
+    }
+  }
+
+  it(
+    'whatever is delivered, lost, repeated or late',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(fleetStep, { minLength: 1, maxLength: 60 }), (steps) => play(steps)),
+        CHECKED,
+      );
+    },
+    LONG_MS,
+  );
+
+  it(
+    'with an outage in the middle',
+    async () => {
+      const some = fc.array(fleetStep, { minLength: 1, maxLength: 25 });
+      await fc.assert(
+        fc.asyncProperty(some, some, some, (before, during, after) =>
+          play([
+            ...before,
+            { do: 'store', down: true },
+            ...during.filter((step) => step.do !== 'store'),
+            { do: 'store', down: false },
+            ...after,
+          ]),
+        ),
+        CHECKED,
+      );
+    },
+    LONG_MS,
+  );
+
+  it(
+    'with a store that was restarted empty',
+    async () => {
+      const some = fc.array(fleetStep, { minLength: 1, maxLength: 25 });
+      await fc.assert(
+        fc.asyncProperty(some, some, (before, after) => play([...before, { do: 'restart empty' }, ...after])),
+        CHECKED,
+      );
+    },
+    LONG_MS,
+  );
+});
