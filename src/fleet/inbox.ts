@@ -4,7 +4,7 @@ import { Session, type Tenant } from '../ledger/session.js';
 import type { Placed } from '../ledger/slots.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
-import type { Name, StoredRecord } from './carrier.js';
+import type { Name, RecordRef, StoredRecord } from './carrier.js';
 import { type Arrival, type Delivery, isStale, newDelivery } from './delivery.js';
 import type { FollowedSession, FollowedTenant, Following } from './following.js';
 import { HybridClock } from './hybrid-clock.js';
@@ -41,6 +41,11 @@ export interface InboxOptions {
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #learning: Learning;
+  /**
+   * Records of which something was left as it is here, since the store was about to be told otherwise. What it answers then may be older than
+   * what was left out: messages come another way, and overtake.
+   */
+  readonly #skipped = new Set<FollowedSession | FollowedTenant>();
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -59,12 +64,27 @@ export class Inbox {
     this.#tell(delivery);
   }
 
+  /** What is to be asked for again, once everything has been told. */
+  get skipped(): RecordRef[] {
+    const { following } = this.#options;
+    for (const followed of this.#skipped)
+      if (following.session(followed.ref.name) !== followed && following.tenant(followed.ref.name) !== followed)
+        this.#skipped.delete(followed);
+    return [...this.#skipped].map(({ ref }) => ref);
+  }
+
+  /** The store has no such record. */
+  absent(followed: FollowedSession | FollowedTenant): void {
+    this.#skipped.delete(followed);
+  }
+
   #session(followed: FollowedSession | undefined, record: StoredRecord, delivery: Delivery): void {
     if (followed === undefined || isStale(record, followed.version, delivery.how)) return;
     const { adoption } = this.#options.ledger;
     const { owner } = followed;
     const isFirst = !followed.loaded;
     followed.version = record.version;
+    this.#skipped.delete(followed);
     followed.loaded = true;
     const evictedAt = HybridClock.parse(record.fields['e'] ?? '');
     const stored = new Map<Name, StoredSlot>();
@@ -78,8 +98,9 @@ export class Inbox {
       return;
     }
     for (const [name, provider] of this.#byName(session.allSlots())) {
-      if (stored.has(name) || this.#options.outbox.pending.isSlotPending(followed, provider)) continue;
-      delivery.changes.push(...some(adoption.slot(session, provider, undefined)));
+      if (stored.has(name)) continue;
+      if (this.#options.outbox.pending.isSlotPending(followed, provider)) this.#skipped.add(followed);
+      else delivery.changes.push(...some(adoption.slot(session, provider, undefined)));
     }
     for (const [name, slot] of stored) this.#adoptSlot(followed, session, name, slot, delivery);
   }
@@ -89,7 +110,10 @@ export class Inbox {
     const found = this.#identityOf(stored, followed.ref.name, field, delivery);
     if (found === undefined) return;
     const { identity, credential, provider } = found;
-    if (outbox.pending.isSlotPending(followed, provider)) return;
+    if (outbox.pending.isSlotPending(followed, provider)) {
+      this.#skipped.add(followed);
+      return;
+    }
     const slot = session.slot(provider);
     const captured = wall.fromStore(stored.captured);
     if (slot === undefined && captured + idleMs <= wall.own()) return;
@@ -116,6 +140,7 @@ export class Inbox {
     const { ledger, outbox } = this.#options;
     const isFirst = !followed.loaded;
     followed.version = record.version;
+    this.#skipped.delete(followed);
     followed.loaded = true;
     const evictedAt = HybridClock.parse(record.fields['e'] ?? '');
     if (evictedAt > followed.evictedAt) {
@@ -132,8 +157,9 @@ export class Inbox {
       this.#adoptGlobal(followed, tenant, field.slice(GLOBAL.length), slot, delivery);
     }
     for (const [name, provider] of this.#byName([...tenant.globals.values()])) {
-      if (!names.has(name) && !outbox.pending.isGlobalPending(followed, provider))
-        delivery.changes.push(...some(ledger.adoption.global(tenant, provider, undefined)));
+      if (names.has(name)) continue;
+      if (outbox.pending.isGlobalPending(followed, provider)) this.#skipped.add(followed);
+      else delivery.changes.push(...some(ledger.adoption.global(tenant, provider, undefined)));
     }
     for (const [field, text] of Object.entries(record.fields))
       if (field.startsWith(PIN)) this.#adoptPin(followed, field.slice(PIN.length), text, delivery);
@@ -142,8 +168,12 @@ export class Inbox {
   #adoptGlobal(followed: FollowedTenant, tenant: Tenant, field: Name, stored: StoredSlot, delivery: Delivery): void {
     const { ledger, outbox, following, wall, idleMs } = this.#options;
     const found = this.#identityOf(stored, followed.ref.name, field, delivery);
-    if (found === undefined || outbox.pending.isGlobalPending(followed, found.provider)) return;
+    if (found === undefined) return;
     const { identity, credential, provider } = found;
+    if (outbox.pending.isGlobalPending(followed, provider)) {
+      this.#skipped.add(followed);
+      return;
+    }
     const slot = tenant.globals.get(provider);
     if (slot === undefined && wall.fromStore(stored.captured) + idleMs <= wall.own()) return;
     const presenter = following.session(stored.by);
@@ -171,8 +201,9 @@ export class Inbox {
     if (pin === undefined) {
       for (const held of [...ledger.pins()]) {
         if (held.tenant !== followed.tenant || this.#options.names.pin(held.provider, held.purpose) !== field) continue;
-        if (held.at > at || outbox.pending.isPinPending(followed, held.provider, held.purpose)) continue;
-        delivery.changes.push(...some(ledger.adoption.pinned(held, undefined)));
+        if (held.at > at) continue;
+        if (outbox.pending.isPinPending(followed, held.provider, held.purpose)) this.#skipped.add(followed);
+        else delivery.changes.push(...some(ledger.adoption.pinned(held, undefined)));
       }
       return;
     }
@@ -184,7 +215,11 @@ export class Inbox {
     }
     const { provider, purpose } = place;
     const held = ledger.adoption.pin(followed.tenant, provider, purpose);
-    if ((held !== undefined && held.at > at) || outbox.pending.isPinPending(followed, provider, purpose)) return;
+    if (held !== undefined && held.at > at) return;
+    if (outbox.pending.isPinPending(followed, provider, purpose)) {
+      this.#skipped.add(followed);
+      return;
+    }
     const identity = ledger.adoption.identity(provider, opened.credential.fingerprint);
     if (held?.at === at && held.identity === identity) return;
     this.#learning.learn(this.#options.tracking.of(identity), delivery);

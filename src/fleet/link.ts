@@ -101,6 +101,7 @@ export class Link {
 
   /** The store could not be reached, or would not do. */
   failed(error: unknown): void {
+    if (this.#closed) return;
     this.#epoch = undefined;
     const known = error instanceof StoreError ? error : new StoreError('STORE_DOWN', 'the store failed', { cause: error });
     const before = this.#state;

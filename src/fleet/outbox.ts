@@ -39,6 +39,8 @@ export interface OutboxOptions {
   /** The epoch to send to; undefined while the store is down. */
   readonly epoch: () => string | undefined;
   readonly onAnswer: (answer: Answer) => void;
+  /** Some of it has been told. */
+  readonly onSent: () => void;
   readonly onRefused: (refusal: Refusal) => void;
   readonly onFailed: (error: unknown) => void;
 }
@@ -231,7 +233,7 @@ export class Outbox implements Journal {
   }
 
   async #flush(): Promise<void> {
-    const { carrier, wall, onAnswer, onRefused } = this.#options;
+    const { carrier, wall, onAnswer, onRefused, onSent } = this.#options;
     for (let epoch = this.#options.epoch(); epoch !== undefined && !this.#isIdle; epoch = this.#options.epoch()) {
       const releases = this.#releases;
       this.#releases = [];
@@ -251,6 +253,7 @@ export class Outbox implements Journal {
       }
       this.#pending.sent();
       if (answer !== undefined) onAnswer(answer);
+      onSent();
       for (const { lock, owner, note } of releases) await carrier.unlock(lock, owner, note);
     }
   }

@@ -86,7 +86,7 @@ class FleetReplica implements Replica {
       send: () => this.journal.sendAll(),
       followed: () => this.#followed(() => true),
       isFollowed: (ref) => this.#isFollowed(ref),
-      unloaded: () => this.#followed((loaded) => !loaded),
+      unloaded: () => this.#unfetched(),
       onState: (state, error) => this.#changed(state, error),
       onSkew: (ms) => this.#tell('STORE_SKEW', `this process's clock is ${Math.round(-ms)} ms ahead of the store's`),
     });
@@ -100,6 +100,7 @@ class FleetReplica implements Replica {
       idleMs,
       epoch: () => this.#link.epoch,
       onAnswer: (answer) => void this.#link.heard(answer),
+      onSent: () => this.#fetchSkipped(),
       onRefused: () => this.#link.refused(),
       onFailed: (error) => this.#link.failed(error),
     });
@@ -172,8 +173,10 @@ class FleetReplica implements Replica {
       const followed = kind === 'session' ? this.#following.session(name) : this.#following.tenant(name);
       if (followed === undefined) continue;
       followed.loaded = true;
+      if (arrived.has(name)) continue;
+      this.#inbox?.absent(followed);
       // The store has lost what it had, or has let it expire.
-      if (arrived.has(name) || followed.version === 0) continue;
+      if (followed.version === 0) continue;
       followed.version = 0;
       if ('owner' in followed) this.journal.noteSession(followed);
       else this.journal.noteTenant(followed);
@@ -184,6 +187,16 @@ class FleetReplica implements Replica {
     for (const tenant of this.#following.tenants()) if (isWanted(tenant.loaded)) yield tenant.ref;
     for (const session of this.#following.sessions()) if (isWanted(session.loaded)) yield session.ref;
     if (isWanted(true)) for (const { name } of this.#tracking.all()) yield { kind: 'identity', name };
+  }
+
+  *#unfetched(): Iterable<RecordRef> {
+    yield* this.#followed((loaded) => !loaded);
+    yield* this.#inbox?.skipped ?? [];
+  }
+
+  #fetchSkipped(): void {
+    const skipped = this.#inbox?.skipped ?? [];
+    if (skipped.length > 0) this.#link.fetch(skipped).catch((error: unknown) => this.#link.failed(error));
   }
 
   #isFollowed({ kind, name }: RecordRef): boolean {

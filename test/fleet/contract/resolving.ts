@@ -103,7 +103,8 @@ export function describeResolving(start: Start): void {
     await fleet.agree();
     await eventually(() => Date.now() > expiresAt);
     await fleet.shows(['S', 'expired'], ['T', 'expired']);
-    for (const latchkey of fleet.latchkeys) expect(latchkey.explain('S').candidates[0]).toMatchObject({ reason: 'expired', since: expiresAt });
+    for (const latchkey of fleet.latchkeys)
+      expect(latchkey.explain('S').candidates[0]).toMatchObject({ reason: 'expired', since: expiresAt });
     b.capture('S', short).settle(200);
     await fleet.shows(['S', 'value-short'], ['T', 'value-short']);
   });

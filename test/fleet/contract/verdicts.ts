@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { bearer } from '../../../src/index.js';
-import { type ContractFleet, leaseFor } from './fleet.js';
 import type { Start } from './contract.js';
+import { type ContractFleet, leaseFor } from './fleet.js';
 
 const A = bearer('value-a');
 const B = bearer('value-b');
@@ -176,8 +176,7 @@ export function describeVerdicts(start: Start): void {
     expect(leaseFor(b, 'cold').source).toBe('global');
     leaseFor(b, 'cold').settle(403);
     await fleet.shows(['cold', 'rejected'], ['other', 'value-a'], ['owner', 'value-a']);
-    for (const latchkey of fleet.latchkeys)
-      expect(latchkey.snapshot().slots.filter(({ scope }) => scope.session === 'cold')).toEqual([]);
+    for (const latchkey of fleet.latchkeys) expect(latchkey.snapshot().slots.filter(({ scope }) => scope.session === 'cold')).toEqual([]);
     c.capture('owner', B);
     await fleet.shows(['cold', 'value-b'], ['other', 'value-b']);
   });
