@@ -6,6 +6,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   scale: async () => (await import('./scale.js')).scale,
   memory: async () => (await import('./memory.js')).memory,
   startup: async () => (await import('./startup.js')).startup,
+  fleet: async () => (await import('./fleet.js')).fleet,
 };
 
 const [name = '', ...options] = process.argv.slice(2);

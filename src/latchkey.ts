@@ -71,7 +71,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     graceMs: settings.report.graceMs,
     scopes: settings.limits.sessions,
   });
-  const parking = new Parking(ledger, () => clock.now());
+  const parking = new Parking(ledger, () => clock.now(), replica && ((scope) => replica.wait(scope)));
   const settler = new Settler({
     ledger,
     clock,

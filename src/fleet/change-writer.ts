@@ -4,7 +4,7 @@ import type { Learn, Name, Pin, Present, StoreChange } from './carrier.js';
 import type { FollowedSession, FollowedTenant } from './following.js';
 import { HybridClock } from './hybrid-clock.js';
 import type { Names } from './names.js';
-import { isAcceptance, isScoped, registersOf, type ScopeNames } from './registers.js';
+import { isAcceptance, registersOf, type ScopeNames, scopeOf } from './registers.js';
 import type { Seals } from './seals.js';
 import { pinText } from './slot-text.js';
 import type { Tracked, Tracking } from './tracking.js';
@@ -65,7 +65,7 @@ export class ChangeWriter {
       // The same expiry again is no news, however new the presentation that gave it.
       if (field === 'h' && known?.split('|')[1] === text.split('|')[1]) continue;
       // That work of one scope succeeded is of interest only to those who heard that it was turned away.
-      if (isScoped(field) && isAcceptance(text) && (known === undefined || isAcceptance(known))) continue;
+      if (scopeOf(field) !== undefined && isAcceptance(text) && (known === undefined || isAcceptance(known))) continue;
       fields[field] = text;
       any = true;
       if (!(field === 'r' && isAcceptance(text) && isAcceptance(known))) urgent = true;

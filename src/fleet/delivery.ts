@@ -22,3 +22,7 @@ export function newDelivery(how: Arrival): Delivery {
 export function isStale(record: StoredRecord, known: number, how: Arrival): boolean {
   return how === 'message' ? record.version <= known : record.version < known;
 }
+
+export function note({ changes }: Delivery, change: Change | undefined): void {
+  if (change !== undefined) changes.push(change);
+}

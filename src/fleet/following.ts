@@ -33,6 +33,9 @@ export class FollowedSession {
   loaded = false;
   /** Kinds of work that were asked about, by the name of their scope. */
   readonly purposes = new Map<string | undefined, Name>();
+  /** Who waits for it to change: it is followed for as long, whether or not there is room for it in the ledger. */
+  waiters = 0;
+  dropped = false;
   /** When a presentation was last sent, by provider: milliseconds since the epoch. */
   readonly sentAt = new Map<string | undefined, number>();
 
@@ -97,6 +100,7 @@ export class Following implements ScopeNames {
       this.#sessionsByName.set(found.ref.name, found);
       this.#note(found, tenant, undefined);
     }
+    found.dropped = false;
     if (!found.purposes.has(purpose)) {
       this.#note(found, tenant, purpose);
       // What is known of this kind of work has not been looked at.
@@ -105,19 +109,35 @@ export class Following implements ScopeNames {
     return found;
   }
 
-  /** Its session has left the ledger; its tenant goes with the last one, unless pins of it are here. */
-  drop(tenant: string | undefined, session: string | undefined): void {
+  /** Its session has left the ledger; its tenant goes with the last one. Returns it if it was followed. */
+  drop(tenant: string | undefined, session: string | undefined): FollowedSession | undefined {
     const key = scopeKey(tenant, session);
     const found = this.#sessions.get(key);
-    if (found === undefined) return;
+    if (found === undefined) return undefined;
+    found.dropped = true;
+    if (found.waiters > 0) return found;
     this.#sessions.delete(key);
     this.#sessionsByName.delete(found.ref.name);
     for (const name of found.purposes.values()) this.#scopes.delete(name);
     const { owner } = found;
     owner.sessions.delete(found);
-    if (owner.sessions.size > 0) return;
+    if (owner.sessions.size > 0) return found;
     this.#tenants.delete(owner.tenant);
     this.#tenantsByName.delete(owner.ref.name);
+    return found;
+  }
+
+  /** Somebody waits for a scope to be able to work. Returns how to say that this is over. */
+  wait(scope: WorkScope): () => void {
+    const found = this.follow(scope);
+    found.waiters++;
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      found.waiters--;
+      if (found.dropped && found.waiters === 0) this.drop(scope.tenant, scope.session);
+    };
   }
 
   isLoaded({ tenant, session, purpose }: WorkScope): boolean {

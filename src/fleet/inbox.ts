@@ -5,14 +5,15 @@ import type { Placed } from '../ledger/slots.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
 import type { Name, RecordRef, StoredRecord } from './carrier.js';
-import { type Arrival, type Delivery, isStale, newDelivery } from './delivery.js';
+import { type Arrival, type Delivery, isStale, newDelivery, note } from './delivery.js';
 import type { FollowedSession, FollowedTenant, Following } from './following.js';
 import { HybridClock } from './hybrid-clock.js';
 import { Learning } from './learning.js';
 import type { Names } from './names.js';
 import type { Outbox } from './outbox.js';
+import { PinInbox } from './pin-inbox.js';
 import type { Seals } from './seals.js';
-import { readPin, readSlot, type StoredSlot } from './slot-text.js';
+import { readSlot, type StoredSlot } from './slot-text.js';
 import type { Tracking } from './tracking.js';
 import type { Wall } from './wall.js';
 
@@ -41,6 +42,7 @@ export interface InboxOptions {
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #learning: Learning;
+  readonly #pins: PinInbox;
   /**
    * Records of which something was left as it is here, since the store was about to be told otherwise. What it answers then may be older than
    * what was left out: messages come another way, and overtake.
@@ -51,6 +53,7 @@ export class Inbox {
     this.#options = options;
     const { following, outbox } = options;
     this.#learning = new Learning({ ...options, scopes: following, onLearnt: (tracked) => outbox.noteAhead(tracked) });
+    this.#pins = new PinInbox({ ...options, learning: this.#learning, onSkipped: (followed) => this.#skipped.add(followed) });
   }
 
   apply(records: readonly StoredRecord[], how: Arrival): void {
@@ -80,7 +83,8 @@ export class Inbox {
 
   #session(followed: FollowedSession | undefined, record: StoredRecord, delivery: Delivery): void {
     if (followed === undefined || isStale(record, followed.version, delivery.how)) return;
-    const { adoption } = this.#options.ledger;
+    const { wall, ledger } = this.#options;
+    const { adoption } = ledger;
     const { owner } = followed;
     const isFirst = !followed.loaded;
     followed.version = record.version;
@@ -90,9 +94,10 @@ export class Inbox {
     const stored = new Map<Name, StoredSlot>();
     for (const [field, text] of Object.entries(record.fields)) {
       const slot = field.startsWith(SLOT) ? readSlot(text) : undefined;
-      if (slot !== undefined && slot.at >= owner.evictedAt) stored.set(field.slice(SLOT.length), slot);
+      if (slot !== undefined && slot.at >= owner.evictedAt && wall.believes(slot.at)) stored.set(field.slice(SLOT.length), slot);
     }
     const session = adoption.find(owner.tenant, followed.session) ?? adoption.open(owner.tenant, followed.session);
+    followed.dropped = false;
     if (this.#isEvicted(session, followed, evictedAt, stored.size > 0, isFirst)) {
       adoption.evictSession(owner.tenant, followed.session);
       return;
@@ -100,7 +105,7 @@ export class Inbox {
     for (const [name, provider] of this.#byName(session.allSlots())) {
       if (stored.has(name)) continue;
       if (this.#options.outbox.pending.isSlotPending(followed, provider)) this.#skipped.add(followed);
-      else delivery.changes.push(...some(adoption.slot(session, provider, undefined)));
+      else note(delivery, adoption.slot(session, provider, undefined));
     }
     for (const [name, slot] of stored) this.#adoptSlot(followed, session, name, slot, delivery);
   }
@@ -137,7 +142,7 @@ export class Inbox {
 
   #tenant(followed: FollowedTenant | undefined, record: StoredRecord, delivery: Delivery): void {
     if (followed === undefined || isStale(record, followed.version, delivery.how)) return;
-    const { ledger, outbox } = this.#options;
+    const { ledger, outbox, wall } = this.#options;
     const isFirst = !followed.loaded;
     followed.version = record.version;
     this.#skipped.delete(followed);
@@ -152,17 +157,17 @@ export class Inbox {
     const names = new Set<Name>();
     for (const [field, text] of Object.entries(record.fields)) {
       const slot = field.startsWith(GLOBAL) ? readSlot(text) : undefined;
-      if (slot === undefined || slot.at < followed.evictedAt) continue;
+      if (slot === undefined || slot.at < followed.evictedAt || !wall.believes(slot.at)) continue;
       names.add(field.slice(GLOBAL.length));
       this.#adoptGlobal(followed, tenant, field.slice(GLOBAL.length), slot, delivery);
     }
     for (const [name, provider] of this.#byName([...tenant.globals.values()])) {
       if (names.has(name)) continue;
       if (outbox.pending.isGlobalPending(followed, provider)) this.#skipped.add(followed);
-      else delivery.changes.push(...some(ledger.adoption.global(tenant, provider, undefined)));
+      else note(delivery, ledger.adoption.global(tenant, provider, undefined));
     }
     for (const [field, text] of Object.entries(record.fields))
-      if (field.startsWith(PIN)) this.#adoptPin(followed, field.slice(PIN.length), text, delivery);
+      if (field.startsWith(PIN)) this.#pins.adopt(followed, field.slice(PIN.length), text, delivery);
   }
 
   #adoptGlobal(followed: FollowedTenant, tenant: Tenant, field: Name, stored: StoredSlot, delivery: Delivery): void {
@@ -191,42 +196,6 @@ export class Inbox {
     if (change === undefined) return;
     delivery.changes.push(change);
     delivery.captured.push({ tenant: followed.tenant, identity, pinned: false });
-  }
-
-  #adoptPin(followed: FollowedTenant, field: Name, text: string, delivery: Delivery): void {
-    const { ledger, outbox, seals } = this.#options;
-    const stored = readPin(text);
-    if (stored === undefined) return;
-    const { pin, at } = stored;
-    if (pin === undefined) {
-      for (const held of [...ledger.pins()]) {
-        if (held.tenant !== followed.tenant || this.#options.names.pin(held.provider, held.purpose) !== field) continue;
-        if (held.at > at) continue;
-        if (outbox.pending.isPinPending(followed, held.provider, held.purpose)) this.#skipped.add(followed);
-        else delivery.changes.push(...some(ledger.adoption.pinned(held, undefined)));
-      }
-      return;
-    }
-    const place = seals.openPinPlace(pin.place, followed.ref.name, field);
-    const opened = place && seals.openCredential(pin.credential, followed.ref.name, field);
-    if (place === undefined || opened === undefined) {
-      if (pin.credential !== '') this.#options.onClosed();
-      return;
-    }
-    const { provider, purpose } = place;
-    const held = ledger.adoption.pin(followed.tenant, provider, purpose);
-    if (held !== undefined && held.at > at) return;
-    if (outbox.pending.isPinPending(followed, provider, purpose)) {
-      this.#skipped.add(followed);
-      return;
-    }
-    const identity = ledger.adoption.identity(provider, opened.credential.fingerprint);
-    if (held?.at === at && held.identity === identity) return;
-    this.#learning.learn(this.#options.tracking.of(identity), delivery);
-    const change = ledger.adoption.pinned({ tenant: followed.tenant, provider, purpose }, { identity, credential: opened.credential, at });
-    if (change === undefined) return;
-    delivery.changes.push(change);
-    delivery.captured.push({ tenant: followed.tenant, identity, pinned: true });
   }
 
   /** The identity that a slot of the store points at, if this process has its credential or can open it. */
@@ -301,8 +270,4 @@ export class Inbox {
     for (const identity of learnt) onVerdict(identity);
     for (const change of changes) ledger.adoption.tell(change);
   }
-}
-
-function some<T>(value: T | undefined): T[] {
-  return value === undefined ? [] : [value];
 }

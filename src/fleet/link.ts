@@ -134,7 +134,7 @@ export class Link {
       this.refused();
       return false;
     }
-    this.#options.wall.numbers.observe(HybridClock.parse(answer.latest));
+    this.#options.wall.observe(answer.latest);
     this.#options.onRecords(answer.records, 'answer');
     return true;
   }
@@ -185,7 +185,7 @@ export class Link {
       wall.numbers.stepBack(back);
       onStepBack(back);
     }
-    wall.numbers.observe(HybridClock.parse(latest));
+    wall.observe(latest);
   }
 
   #message(message: Message): void {
@@ -194,7 +194,7 @@ export class Link {
       this.#soon();
       return;
     }
-    this.#options.wall.numbers.observe(HybridClock.parse(message.latest));
+    this.#options.wall.observe(message.latest);
     if (message.seq === this.#seq + 1) this.#seq = message.seq;
     else if (message.seq > this.#seq) this.#soon();
     try {

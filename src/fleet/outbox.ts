@@ -115,7 +115,8 @@ export class Outbox implements Journal {
   }
 
   dropped(tenant: string | undefined, session: string | undefined): void {
-    this.#options.following.drop(tenant, session);
+    const dropped = this.#options.following.drop(tenant, session);
+    if (dropped !== undefined) this.#pending.dropSession(dropped);
   }
 
   forgotten(identity: Identity): void {
@@ -208,6 +209,7 @@ export class Outbox implements Journal {
     for (const key of this.#removed.keys()) {
       if (this.#removed.size <= MOST_REMOVED) return;
       this.#removed.delete(key);
+      this.#pending.dropRemoved(key);
     }
   }
 

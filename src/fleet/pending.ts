@@ -50,6 +50,17 @@ export class Pending {
     this.#proven.delete(identity);
   }
 
+  /** A session has left the ledger, and what it presented with it. */
+  dropSession(session: FollowedSession): void {
+    for (const provider of session.sentAt.keys()) this.#presented.delete(slotKey(session, provider));
+  }
+
+  /** What was taken away so long ago is not told any more. */
+  dropRemoved(key: string): void {
+    this.#evicted.delete(key);
+    this.#pinned.delete(key);
+  }
+
   presented(presented: Presented): void {
     const key = slotKey(presented.session, presented.provider);
     const waiting = this.#presented.get(key);

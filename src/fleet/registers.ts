@@ -40,8 +40,9 @@ export function isAcceptance(text: string | undefined): boolean {
   return text?.[STAMP_LENGTH] === SEVERITY.accepted;
 }
 
-export function isScoped(field: string): boolean {
-  return field.startsWith(SCOPE_PREFIX);
+/** The scope that a field's ruling is for, by its name; undefined for one that is for all. */
+export function scopeOf(field: string): Name | undefined {
+  return field.startsWith(SCOPE_PREFIX) ? field.slice(SCOPE_PREFIX.length) : undefined;
 }
 
 /**
@@ -57,33 +58,35 @@ export function adoptRegisters(
 ): boolean {
   let changed = false;
   const forgivenAt = parse(fields['f'] ?? '');
-  if (forgivenAt > identity.forgivenAt) {
+  if (forgivenAt > identity.forgivenAt && wall.believes(forgivenAt)) {
     identity.forgive(forgivenAt);
     changed = true;
   }
   const hint = readExpiry(fields['h']);
-  if (hint !== undefined && hint.at > (identity.hinted?.at ?? -1)) {
+  if (hint !== undefined && hint.at > (identity.hinted?.at ?? -1) && wall.believes(hint.at)) {
     identity.hint(hint.expiresAt, hint.at);
     changed = true;
   }
   const own = registersOf(identity, scopes, wall);
-  const isNews = (field: string, text: string): boolean =>
-    text > (own.get(field) ?? '') && parse(text.slice(0, STAMP_LENGTH)) >= identity.forgivenAt;
+  const isNews = (field: string, text: string): boolean => {
+    const sent = parse(text.slice(0, STAMP_LENGTH));
+    return text > (own.get(field) ?? '') && sent >= identity.forgivenAt && wall.believes(sent);
+  };
   const voided = readExpiry(fields['x']);
   if (voided !== undefined && (fields['x'] ?? '') > (own.get('x') ?? '')) {
     identity.void(voided.expiresAt, voided.at);
     changed = true;
   }
   for (const [field, text] of Object.entries(fields)) {
-    if (field !== 'r' && !isScoped(field)) continue;
-    const ruling = isNews(field, text) ? readRuling(text, isScoped(field), wall) : undefined;
+    const scope = scopeOf(field);
+    if (field !== 'r' && scope === undefined) continue;
+    const ruling = isNews(field, text) ? readRuling(text, scope !== undefined, wall) : undefined;
     if (ruling === undefined) continue;
-    if (field === 'r') {
+    if (scope === undefined) {
       identity.take(ruling.ruling, ruling.borrowed);
       changed = true;
       continue;
     }
-    const scope = field.slice(SCOPE_PREFIX.length);
     const key = scopes.keyOf(scope);
     if (key === undefined) {
       onUnknown(scope);

@@ -32,8 +32,11 @@ export class Seals {
   openPinPlace(sealed: string, record: Name, field: Name): PinPlaceSealed | undefined {
     const plain = this.#sealer?.open(sealed, `pin ${record} ${field}`);
     if (plain === undefined) return undefined;
-    // It was sealed by this class: what opens is what was written.
-    const { provider, purpose } = JSON.parse(plain) as PinPlaceSealed;
-    return { provider, purpose };
+    try {
+      const { provider, purpose } = JSON.parse(plain) as PinPlaceSealed;
+      return { provider, purpose };
+    } catch {
+      return undefined;
+    }
   }
 }

@@ -153,6 +153,10 @@ class FleetReplica implements Replica {
     await this.#loading?.load(scopes);
   }
 
+  wait(scope: WorkScope): () => void {
+    return this.#following.wait(scope);
+  }
+
   async flush(): Promise<void> {
     await this.journal.sendAll();
   }

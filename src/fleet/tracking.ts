@@ -1,6 +1,7 @@
 import type { Identity } from '../ledger/verdicts.js';
 import type { Name } from './carrier.js';
 import type { Names } from './names.js';
+import { scopeOf } from './registers.js';
 
 /** An identity of this process's, and what its record in the store is known to say. */
 export interface Tracked {
@@ -42,7 +43,11 @@ export class Tracking {
     if (tracked === undefined) return;
     this.#byIdentity.delete(identity);
     this.#byName.delete(tracked.name);
-    for (const [scope, waiting] of this.#waiting) if (waiting.delete(tracked) && waiting.size === 0) this.#waiting.delete(scope);
+    for (const field of tracked.stored.keys()) {
+      const scope = scopeOf(field);
+      const waiting = scope === undefined ? undefined : this.#waiting.get(scope);
+      if (scope !== undefined && waiting?.delete(tracked) && waiting.size === 0) this.#waiting.delete(scope);
+    }
   }
 
   /** The record has a ruling for a scope that is not known here by this name. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import type { Stamp } from './carrier.js';
 import { HybridClock } from './hybrid-clock.js';
 
 /** Clocks closer together than this count as the same. */
@@ -30,6 +31,17 @@ export class Wall {
 
   fromStore(ms: number): number {
     return ms - this.#offsetMs;
+  }
+
+  /** Whether a number can have been given by now. What was put into the store by other means must not outrank everything to come. */
+  believes(number: number): boolean {
+    return number <= HybridClock.farthest(this.now());
+  }
+
+  /** Another process has got so far. */
+  observe(stamp: Stamp): void {
+    const number = HybridClock.parse(stamp);
+    if (this.believes(number)) this.numbers.observe(number);
   }
 
   /** The store's clock was at `now` between two moments of this process's. Returns by how much they differ, if that is too much. */

@@ -38,6 +38,8 @@ export interface Replica {
   isLoaded(scope: WorkScope): boolean;
   /** Brings in what the store knows of these scopes. Never rejects: with the store down they stay as they are. */
   load(scopes: readonly WorkScope[]): Promise<void>;
+  /** Somebody waits for the scope to be able to work: it is followed until the function that this returns is called. */
+  wait(scope: WorkScope): () => void;
   /** Sends what has not been sent. Never rejects. */
   flush(): Promise<void>;
   /** Nothing is sent or heard any more. Never rejects. */

@@ -15,21 +15,26 @@ interface Parked {
   readonly wake: () => void;
   gone: boolean;
   hold: { cancel(): void } | undefined;
+  /** Says that nobody waits for the scope any more. */
+  readonly unfollow: (() => void) | undefined;
 }
 
 /** Who waits until a scope can work. Woken in the order of arrival, and only if the scope can work at that moment. */
 export class Parking {
   readonly #ledger: Pick<Ledger, 'choose' | 'block'>;
   readonly #now: () => number;
+  readonly #follow: ((scope: WorkScope) => () => void) | undefined;
   readonly #parked = new Watchlist<Parked>();
   #places = 0;
   /** Those a change concerned who have not had their turn yet. */
   #due: Parked[] = [];
   #timer: { cancel(): void } | undefined;
 
-  constructor(ledger: Pick<Ledger, 'choose' | 'block'>, now: () => number) {
+  /** `follow`: somebody waits for a scope, which a store is to know; returns how to say that this is over. */
+  constructor(ledger: Pick<Ledger, 'choose' | 'block'>, now: () => number, follow?: (scope: WorkScope) => () => void) {
     this.#ledger = ledger;
     this.#now = now;
+    this.#follow = follow;
   }
 
   /** A place in the queue: take one for each run, and keep it. */
@@ -39,7 +44,7 @@ export class Parking {
 
   /** Calls `wake` once the scope can work. Returns how to give up waiting. */
   park(scope: WorkScope, place: number, wake: () => void): () => void {
-    const parked: Parked = { scope, place, wake, gone: false, hold: undefined };
+    const parked: Parked = { scope, place, wake, gone: false, hold: undefined, unfollow: this.#follow?.(scope) };
     this.#parked.add(parked);
     this.#awaitHold(parked, this.#ledger.block(scope));
     return () => this.#remove(parked);
@@ -97,6 +102,7 @@ export class Parking {
   #remove(parked: Parked): void {
     parked.gone = true;
     parked.hold?.cancel();
+    parked.unfollow?.();
     this.#parked.delete(parked);
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type AuthProcessorOptions, createAuthProcessor, type JobQueue, type ProcessedJob } from '../../src/adapters/bullmq.js';
-import { createLatchkey, type Latchkey } from '../../src/index.js';
+import { bearer, createLatchkey, type Latchkey } from '../../src/index.js';
 import { watch } from '../support/attempts.js';
 import { freezeTime, settled } from '../support/clock.js';
 
@@ -77,6 +77,16 @@ describe('createAuthProcessor', () => {
     };
     const processor = make({ process: async () => 'done' }, stored);
     expect(await processor.process({ id: '1', attemptsStarted: 1, moveToDelayed: async () => {} }, 'token')).toBe('done');
+  });
+
+  it('learns nothing from having asked: a scope that turns out to be able to run counts as untried', async () => {
+    const open = createLatchkey();
+    open.capture('s', bearer('untried'));
+    const accepted: unknown[] = [];
+    open.on('accepted', (event) => void accepted.push(event));
+    const processor = make({ process: async () => 'done' }, { ...open, canRun: () => false });
+    expect(await processor.process({ id: '1', attemptsStarted: 1, moveToDelayed: async () => {} }, 'token')).toBe('done');
+    expect(accepted).toEqual([]);
   });
 
   it('closing waits 5 s at the most for a Redis that does not answer', async () => {

@@ -313,6 +313,18 @@ function contract(backendOf: (logLength?: number) => Backend): void {
       expect(lent(await push({ kind: 'evict', tenant: TENANT, session: S2, at: at(9) }))).toBeUndefined();
     });
 
+    it('takes away what a session had presented before it was evicted and came back with something else', async () => {
+      await push(present(S1, A, 1), present(S2, A, 2), { kind: 'evict', tenant: TENANT, session: S2, at: at(3) });
+      expect(holder(lent(await push(present(S2, B, 4, { provider: Q }))))).toBe(A);
+      expect(lent(await push({ kind: 'evict', tenant: TENANT, session: S1, at: at(5) }))).toBeUndefined();
+    });
+
+    it('leaves what somebody who is still there presented last', async () => {
+      await push(present(S1, A, 2), present(S2, B, 3), present(S1, B, 1));
+      expect(holder(lent(await push({ kind: 'evict', tenant: TENANT, session: S2, at: at(4) })))).toBe(B);
+      expect(lent(await push({ kind: 'evict', tenant: TENANT, session: S1, at: at(5) }))).toBeUndefined();
+    });
+
     it('of a tenant drops what it lent, and makes its sessions’ slots count no more', async () => {
       const pin = { [`x.${P}`]: `${at(1)}0|pin` };
       await push(present(S1, A, 1), present(S2, B, 2), { kind: 'pin', tenant: TENANT, field: `x.${P}`, value: `${at(1)}0|pin` });
@@ -443,14 +455,17 @@ function contract(backendOf: (logLength?: number) => Backend): void {
     it('do not count members that were not heard of for too long', async () => {
       await a.carrier.enter(A, 'dead', 'dead’s', 30);
       await a.carrier.enter(A, 'alive', 'alive’s', 60_000);
-      await until(async () => Date.now() > 0 && (await a.carrier.leave(A, 'nobody')).tag !== undefined);
-      await new Promise((resolve) => setTimeout(resolve, 40));
+      const end = Date.now() + 40;
+      await until(() => Date.now() > end);
       expect(await a.carrier.leave(A, 'alive')).toEqual({ last: true, tag: 'dead’s' });
     });
 
     it('vanish with their last member', async () => {
       await a.carrier.enter(A, 'one', 'first', 20);
-      await until(async () => (await a.carrier.enter(A, 'two', 'second', 60_000)).first || (await a.carrier.leave(A, 'two')).last, 2_000);
+      const end = Date.now() + 30;
+      await until(() => Date.now() > end);
+      expect(await a.carrier.leave(A, 'one')).toEqual({ last: true, tag: undefined });
+      expect(await a.carrier.enter(A, 'two', 'second', 60_000)).toEqual({ first: true, tag: 'second' });
     });
   });
 }

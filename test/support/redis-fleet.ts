@@ -1,7 +1,9 @@
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
+import { expect } from 'vitest';
 import { type RedisClient, type RedisStoreOptions, redisStore, StoreError, type StoreErrorCode } from '../../src/adapters/redis.js';
-import { createLatchkey, type Latchkey, type LatchkeyOptions } from '../../src/index.js';
+import { createLatchkey, type Latchkey, type LatchkeyOptions, type Scope } from '../../src/index.js';
+import { type Known, known } from './known.js';
 import { type RedisServer, startRedis } from './redis-server.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
@@ -99,6 +101,18 @@ export class RedisFleet {
     await Promise.all(this.latchkeys.map((latchkey) => latchkey.ready()));
   }
 
+  /** Waits until all processes have a store and see these scopes alike; what they see then. */
+  async converge(...scopes: Scope[]): Promise<Known> {
+    const facts = (): Known[] => this.latchkeys.map((latchkey) => known(latchkey, scopes));
+    await eventually(async () => {
+      for (const latchkey of this.latchkeys) expect(latchkey.stats().store).toBe('up');
+      await Promise.all(this.latchkeys.map((latchkey) => latchkey.load(scopes)));
+      const [first, ...rest] = facts();
+      for (const other of rest) expect(other).toEqual(first);
+    });
+    return facts()[0]!;
+  }
+
   async close(): Promise<void> {
     // Or what waits for an answer waits for its deadline.
     if (this.#options.server === undefined) this.server.resume();
@@ -130,7 +144,7 @@ function connectClient(kind: ClientKind, port: number): { client: RedisClient; e
 }
 
 /** Polls until a check neither throws nor returns false, since a server lives in real time; what it threw last is thrown in the end. */
-export async function eventually(check: () => unknown, { withinMs = 3_000 }: { readonly withinMs?: number } = {}): Promise<void> {
+export async function eventually(check: () => unknown, { withinMs = 10_000 }: { readonly withinMs?: number } = {}): Promise<void> {
   for (const until = realNow() + withinMs; ; ) {
     try {
       if ((await check()) !== false) return;

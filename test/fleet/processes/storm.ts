@@ -18,13 +18,19 @@ export interface StormOptions {
   readonly warm: boolean;
 }
 
+export interface RejectedCall extends SeenCall {
+  /** It had left its process before the first 401 was answered, arrived or not, or left while the news was on its way to its process. */
+  readonly out: boolean;
+}
+
 export interface StormFigures {
   /** All calls that were rejected. */
-  readonly rejected: readonly SeenCall[];
+  readonly rejected: readonly RejectedCall[];
   /** Since the first of them was answered, in milliseconds: when each process was seen to know. */
   readonly newsMs: readonly number[];
-  readonly blockedAt: readonly number[];
   readonly reports: number;
+  /** Of the upstream, all told. */
+  readonly calls: number;
   readonly jobs: number;
   readonly done: number;
   readonly failures: readonly string[];
@@ -65,14 +71,15 @@ export async function storm({ processes, upstream, endpoint, workersEach, atOnce
   // The incident's end is told too, and must not be an event.
   await Promise.all(processes.map(({ tell }) => tell.flushReports()));
   const since = (times: readonly number[]): number[] => times.map((at) => at - capturedAt);
-  const blockedAt = results.map((result) => result.blockedAt ?? Number.NaN);
   const freedAt = results.map((result) => result.freedAt ?? Number.NaN);
-  const firstAnswer = rejected[0]?.answeredAt ?? Number.NaN;
+  const firstAnswer = Math.min(...rejected.map(({ answeredAt }) => answeredAt));
+  const knownAt = results.map(({ blockedAt = firstAnswer }) => Math.max(firstAnswer, blockedAt));
+  const indexOf = (process: string): number => processes.findIndex(({ name }) => name === process);
   return {
-    rejected,
-    newsMs: blockedAt.map((at) => at - firstAnswer),
-    blockedAt,
+    rejected: rejected.map((call) => ({ ...call, out: call.leftAt <= knownAt[indexOf(call.process)]! })),
+    newsMs: knownAt.map((at) => at - firstAnswer),
     reports: endpoint.errors().length,
+    calls: upstream.seen.length,
     jobs: processes.length * workersEach,
     done: all(results, 'doneAt').length,
     failures: all(results, 'failures'),
