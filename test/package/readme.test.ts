@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT, TSC } from '../support/built-package.js';
 import { type Asked, BLOCKS, README, readmeProject, runBlock } from '../support/readme-project.js';
+import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.js';
 
 /** What a block says that it prints: the comment behind a `console.log`, up to a colon. */
 const promised = (code: string): string[] => [...code.matchAll(/console\.log\(.*\); \/\/ ([^:\n]+)/g)].map(([, value]) => value ?? '');
@@ -62,8 +63,24 @@ describe('README', () => {
 
   // One is for a test runner, and one for a browser, where another suite runs it.
   const runnable = [...BLOCKS.keys()].filter((index) => !/from '(vitest|latchkey\/browser)'/.test(BLOCKS[index] ?? ''));
+  const onRedis = runnable.filter((index) => /from '(redis|bullmq)'/.test(BLOCKS[index] ?? ''));
 
-  it.each(runnable)('has examples that run and do what their comments say: %i', (index) => {
+  describeWithRedis('on Redis', () => {
+    let server: RedisServer | undefined;
+    afterAll(() => server?.stop());
+
+    it('there are examples of a store and of a queue', () => {
+      expect(onRedis.length).toBe(2);
+    });
+
+    it.each(onRedis)('has examples that run: %i', async (index) => {
+      server ??= await startRedis();
+      const env = { REDIS_URL: server.url, LATCHKEY_SEAL_KEY: 'a sealing secret of 32 characters or more' };
+      expect(runBlock(folder, index, [], env)).toEqual(promised(BLOCKS[index] ?? ''));
+    });
+  });
+
+  it.each(runnable.filter((index) => !onRedis.includes(index)))('has examples that run and do what their comments say: %i', (index) => {
     expect(runBlock(folder, index)).toEqual(promised(BLOCKS[index] ?? ''));
   });
 
@@ -126,7 +143,10 @@ describe('README', () => {
     const codes = [...read('errors.ts').matchAll(/^ {2}\| '([A-Z_]+)'/gm)].map(([, code]) => code);
     const core = [events, codes, optionsOf('options.ts'), optionsOf('worker/run-options.ts')];
     for (const names of core) expect(names.length).toBeGreaterThan(6);
-    const edges = [optionsOf('adapters/outgoing.ts'), optionsOf('adapters/fetch.ts')];
+    const edges = ['outgoing.ts', 'fetch.ts', 'redis.ts', 'bullmq.ts', 'bullmq/options.ts']
+      .map((file) => optionsOf(`adapters/${file}`))
+      .filter((names) => names.length > 0);
+    expect(edges.length).toBeGreaterThan(3);
     for (const names of edges) expect(names.length).toBeGreaterThan(1);
     const missing = [...core, ...edges].flat().filter((name) => name !== 'body' && !README.includes(`\`${name}\``));
     expect(missing).toEqual([]);

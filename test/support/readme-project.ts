@@ -71,7 +71,19 @@ const DRIVER = `
   // Sockets that are kept alive would keep the process, too.
   setTimeout(() => process.exit(), 50);`;
 
-const BORROWED = ['@types', '@sentry', 'vitest', 'undici', 'undici-types', 'tsx', 'lru-cache', 'p-retry', 'is-network-error'];
+const BORROWED = [
+  '@types',
+  '@sentry',
+  'vitest',
+  'undici',
+  'undici-types',
+  'redis',
+  'bullmq',
+  'tsx',
+  'lru-cache',
+  'p-retry',
+  'is-network-error',
+];
 
 /** A user's project with the built package and a file for each block. Returns its folder. */
 export function readmeProject(): string {
@@ -94,11 +106,12 @@ export interface Asked {
 }
 
 /** Runs a block in a process of its own; with requests for its server, if it exports one. Returns what was printed, line by line. */
-export function runBlock(folder: string, index: number, requests: readonly Asked[] = []): string[] {
+export function runBlock(folder: string, index: number, requests: readonly Asked[] = [], env: Record<string, string> = {}): string[] {
   const tsx = join(ROOT, 'node_modules/tsx/dist/cli.mjs');
   const args = [tsx, '--import', './gateway.mjs', 'driver.mjs', `block-${index}.ts`, JSON.stringify(requests)];
   const printed = execFileSync(process.execPath, args, {
     cwd: folder,
+    env: { ...process.env, ...env },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 20_000,
