@@ -13,7 +13,7 @@ export interface RecordRef {
 }
 
 /**
- * A record as it stands in the store. `version` counts its changes. The fields:
+ * A record as it stands in the store. `version` grows with every change, also over a time in which the record was not there. The fields:
  *
  * - identity: `r` ruling, `s.NAME` ruling for one scope, `f` forgiven at, `h` expiry hint, `x` hint shown to be wrong. Each is a register:
  *   a string that begins with a stamp, of which the greater one stays, whatever the order in which they come.

@@ -1,6 +1,6 @@
 import type { Credential } from '../credential/credential.js';
 import type { Ledger } from '../ledger/ledger.js';
-import { Session, type Tenant } from '../ledger/session.js';
+import { Session, type Slot, type Tenant } from '../ledger/session.js';
 import type { Placed } from '../ledger/slots.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
@@ -133,7 +133,7 @@ export class Inbox {
       outbox.presentAgain(followed, provider, slot.identity, slot.at);
       return;
     }
-    const change = ledger.adoption.slot(session, provider, this.#placed(stored, identity, credential, slot?.at, session));
+    const change = ledger.adoption.slot(session, provider, this.#placed(stored, identity, credential, slot, session));
     ledger.adoption.open(followed.owner.tenant, followed.session, captured);
     if (change === undefined) return;
     delivery.changes.push(change);
@@ -191,7 +191,7 @@ export class Inbox {
         return;
       }
     }
-    const placed = this.#placed(stored, identity, credential, slot?.at, by ?? this.#stranger(tenant, stored));
+    const placed = this.#placed(stored, identity, credential, slot, by ?? this.#stranger(tenant, stored));
     const change = ledger.adoption.global(tenant, provider, placed);
     if (change === undefined) return;
     delivery.changes.push(change);
@@ -230,8 +230,10 @@ export class Inbox {
     return session;
   }
 
-  #placed(stored: StoredSlot, identity: Identity, credential: Credential, at: number | undefined, by: Session): Placed {
-    return { identity, credential, at: Math.max(stored.at, at ?? 0), deadOnArrival: stored.deadOnArrival, by };
+  #placed(stored: StoredSlot, identity: Identity, credential: Credential, present: Slot | undefined, by: Session): Placed {
+    // It may have been presented again here; when something else was says nothing about it.
+    const at = present?.identity === identity ? Math.max(stored.at, present.at) : stored.at;
+    return { identity, credential, at, deadOnArrival: stored.deadOnArrival, by };
   }
 
   /** A scope is known by its name from now on: rulings for it may have come before. */

@@ -56,6 +56,8 @@ export class Outbox implements Journal {
   /** Sessions of others that lent what a global slot holds, and when they presented it by the store's clock. */
   readonly #strangers = new WeakMap<Session, { readonly name: Name; readonly captured: number }>();
   #releases: Release[] = [];
+  /** When the pins were last told, by the store's clock. */
+  #pinsSentAt = 0;
   #flushing: Promise<void> | undefined;
 
   constructor(options: OutboxOptions) {
@@ -201,8 +203,17 @@ export class Outbox implements Journal {
   /** Sends what could have waited, too. Resolves when nothing is left that can be sent now; never rejects. */
   async sendAll(): Promise<void> {
     this.#pending.hasten();
+    this.#renewPins();
     this.#soon();
     while (this.#flushing !== undefined) await this.#flushing;
+  }
+
+  /** Nobody presents a pin again and again: whoever has it keeps it from expiring. */
+  #renewPins(): void {
+    const now = this.#options.wall.now();
+    if (this.#ledger === undefined || now - this.#pinsSentAt < this.#options.idleMs / RENEWALS) return;
+    this.#pinsSentAt = now;
+    for (const pin of this.#ledger.pins()) this.pinned(pin, pin.at);
   }
 
   #boundRemoved(): void {

@@ -26,7 +26,7 @@ interface User {
   ask(command: string, ...args: string[]): Promise<unknown>;
 }
 
-function nodeRedis(port: number, socket: { readonly reconnectStrategy?: false } = {}): User {
+function nodeRedis(port: number, socket: { readonly reconnectStrategy?: false | number } = {}): User {
   const client = createClient({ socket: { host: '127.0.0.1', port, ...socket } });
   return {
     client,
@@ -412,11 +412,17 @@ describeWithRedis('a carrier on Redis, when something fails', () => {
   });
 
   it('takes back from node-redis what was not written before its deadline', async () => {
-    const { carrier } = await connected(nodeRedis(server.port), { commandMs: 50 });
-    await server.kill();
-    await until(() => works(carrier).then((ok) => !ok));
+    const { carrier } = await connected(nodeRedis(proxy.port, { reconnectStrategy: 500 }), { commandMs: 50 });
+    expect(await carrier.lock('known to the server', 'one', 60_000)).toBe(true);
+    proxy.cut();
+    await until(() =>
+      carrier.load([]).then(
+        () => false,
+        (error: StoreError) => error.message === 'no answer within 50 ms',
+      ),
+    );
     expect(await failureOf(carrier.lock('lock', 'too late', 60_000))).toMatchObject({ message: 'no answer within 50 ms' });
-    await server.restart();
+    proxy.restore();
     await until(() => works(carrier));
     expect(await carrier.lock('lock', 'other', 60_000)).toBe(true);
   });

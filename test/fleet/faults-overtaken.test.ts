@@ -23,7 +23,7 @@ function holdAnswers({ carrier }: MemoryProcess): () => Promise<void> {
   };
 }
 
-describe('an answer that is overtaken by what was published after it', () => {
+describe('what arrives late, or in another order', () => {
   let fleet: MemoryFleet;
   beforeEach(() => {
     freezeTime();
@@ -47,7 +47,7 @@ describe('an answer that is overtaken by what was published after it', () => {
     expect(one).toEqual(other);
   }
 
-  it('a session’s slot ends where the store has it', async () => {
+  it('an answer is overtaken by what was published after it: a session’s slot ends where the store has it', async () => {
     const [one, other] = await two('S');
     const release = holdAnswers(one);
     one.latchkey.capture('S', A);
@@ -115,5 +115,29 @@ describe('an answer that is overtaken by what was published after it', () => {
     await release();
     expect(one.latchkey.canRun('S')).toBe(false);
     agree('S', {});
+  });
+
+  it('a dead one that was presented in between makes nobody’s presentation any newer', async () => {
+    const [one, two, three] = [fleet.add(), fleet.add(), fleet.add()];
+    const scopes = ['S', 'T', 'U', {}];
+    await fleet.ready();
+    for (const { latchkey } of fleet.processes) await latchkey.load(scopes);
+    one.latchkey.capture('S', A);
+    await settled();
+    two.carrier.down = three.carrier.down = true;
+    vi.setSystemTime(Date.now() + 1);
+    three.latchkey.capture('U', bearer('value-u'));
+    vi.setSystemTime(Date.now() + 1);
+    two.latchkey.capture('S', B);
+    vi.setSystemTime(Date.now() + 1);
+    one.latchkey.capture('T', bearer('value-t')).settle(401);
+    await settled();
+    for (const { carrier } of [three, two]) {
+      carrier.down = false;
+      await vi.advanceTimersByTimeAsync(2_000);
+      await settled();
+    }
+    for (const { latchkey } of fleet.processes) expect(latchkey.explain('S').candidates[0]?.fingerprint).toBe(B.fingerprint);
+    agree(...scopes);
   });
 });

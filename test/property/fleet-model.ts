@@ -6,8 +6,8 @@ import { readPin, readSlot } from '../../src/fleet/slot-text.js';
 import { bearer, type Capture, type Lease, type Snapshot } from '../../src/index.js';
 import { type MemoryFleet, type MemoryProcess, SEAL } from '../support/memory-fleet.js';
 
-export const SESSIONS = ['S1', 'S2', undefined] as const;
-export const PROVIDERS = [undefined, 'P'] as const;
+const SESSIONS = ['S1', 'S2', undefined] as const;
+const PROVIDERS = [undefined, 'P'] as const;
 const TOKENS = ['a', 'b', 'c', 'd'];
 
 export interface FleetScope {

@@ -4,7 +4,7 @@ import { StoreError } from '../../src/fleet/store-error.js';
 import { Server } from './memory-carrier/server.js';
 
 /** What a process is about to hear. */
-export type Inbound =
+type Inbound =
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'released'; readonly lock: Name; readonly note: string }
   | { readonly kind: 'gap' };

@@ -1,7 +1,7 @@
 import type { IoRedisClient, NodeRedisClient, RedisClient } from './types.js';
 
 /** What a connection for messages tells. */
-export interface ConnectionEvents {
+interface ConnectionEvents {
   /** It has been made, for the first time or again. */
   ready(): void;
   /** It will not be made again by itself. */

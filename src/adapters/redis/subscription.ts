@@ -77,9 +77,8 @@ export class Subscription {
         timer.cancel();
         onAnswer();
       },
-      () => {
-        if (this.#timer === timer) this.#replace(connection);
-      },
+      // The client may be about to connect again: until the time is up it has another chance.
+      () => {},
     );
   }
 

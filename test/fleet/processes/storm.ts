@@ -4,7 +4,7 @@ import type { FleetProcess } from './driver.js';
 import type { SeenCall, StormUpstream } from './storm-upstream.js';
 import { until } from './until.js';
 
-export const SCOPE = { tenant: 'acme', session: 'storm', provider: 'anthropic' };
+const SCOPE = { tenant: 'acme', session: 'storm', provider: 'anthropic' };
 
 export interface StormOptions {
   readonly processes: readonly FleetProcess[];
@@ -18,7 +18,7 @@ export interface StormOptions {
   readonly warm: boolean;
 }
 
-export interface RejectedCall extends SeenCall {
+interface RejectedCall extends SeenCall {
   /** It had left its process before the first 401 was answered, arrived or not, or left while the news was on its way to its process. */
   readonly out: boolean;
 }
