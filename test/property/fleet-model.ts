@@ -1,10 +1,12 @@
 import fc from 'fast-check';
+import type { StoredRecord } from '../../src/fleet/carrier.js';
 import { HybridClock } from '../../src/fleet/hybrid-clock.js';
 import { Names } from '../../src/fleet/names.js';
 import { readKeys } from '../../src/fleet/seal.js';
 import { readPin, readSlot } from '../../src/fleet/slot-text.js';
-import { bearer, type Capture, type Lease, type Snapshot } from '../../src/index.js';
-import { type MemoryFleet, type MemoryProcess, SEAL } from '../support/memory-fleet.js';
+import { bearer, type Capture, type Latchkey, type Lease, type Snapshot } from '../../src/index.js';
+import type { MemoryCarrier, MemoryStore } from '../support/memory-carrier.js';
+import { SEAL } from '../support/memory-fleet.js';
 
 const SESSIONS = ['S1', 'S2', undefined] as const;
 const PROVIDERS = [undefined, 'P'] as const;
@@ -59,14 +61,20 @@ export const fleetStep: fc.Arbitrary<FleetStep> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(0, 0, 1, 30, 600, 2_500) }) },
 );
 
+/** A fleet in memory, or one on a real server, whose network is not in the test's hands. */
+export interface PlayedFleet {
+  readonly processes: readonly { readonly latchkey: Latchkey; readonly carrier?: MemoryCarrier }[];
+  readonly store?: MemoryStore;
+}
+
 /** What the test holds in its hands while it plays. */
 export class FleetPlay {
-  readonly fleet: MemoryFleet;
+  readonly fleet: PlayedFleet;
   readonly #captures: Capture[] = [];
   readonly #leases: Lease[] = [];
   readonly #unpins: (() => void)[] = [];
 
-  constructor(fleet: MemoryFleet) {
+  constructor(fleet: PlayedFleet) {
     this.fleet = fleet;
   }
 
@@ -111,27 +119,28 @@ export class FleetPlay {
       case 'drop':
       case 'duplicate': {
         const { carrier } = this.#at(process);
-        if (carrier.pending.length > 0) carrier[step.do](step.pick % carrier.pending.length);
+        if (carrier !== undefined && carrier.pending.length > 0) carrier[step.do](step.pick % carrier.pending.length);
         return;
       }
       case 'store':
-        this.fleet.store.down = step.down;
+        if (this.fleet.store !== undefined) this.fleet.store.down = step.down;
         return;
       case 'cut':
-        this.#at(process).carrier.down = step.down;
+        this.#way(process).down = step.down;
         return;
       case 'lose answers':
-        this.#at(process).carrier.losesAnswers = step.loses;
+        this.#way(process).losesAnswers = step.loses;
         return;
       case 'restart empty':
-        this.fleet.store.reset();
+        this.fleet.store?.reset();
     }
   }
 
   /** Nothing is lost or late any more. */
   heal(): void {
-    this.fleet.store.down = false;
+    if (this.fleet.store !== undefined) this.fleet.store.down = false;
     for (const { carrier } of this.fleet.processes) {
+      if (carrier === undefined) continue;
       carrier.down = false;
       carrier.losesAnswers = false;
       carrier.auto = true;
@@ -139,13 +148,17 @@ export class FleetPlay {
     }
   }
 
-  #process(index: number): MemoryProcess | undefined {
+  #process(index: number): PlayedFleet['processes'][number] | undefined {
     return this.fleet.processes[index];
   }
 
-  #at(process: MemoryProcess | undefined): MemoryProcess {
+  #at<T>(process: T | undefined): T {
     if (process === undefined) throw new Error('no such process');
     return process;
+  }
+
+  #way(process: PlayedFleet['processes'][number] | undefined): MemoryCarrier {
+    return this.#at(process?.carrier);
   }
 }
 
@@ -172,14 +185,17 @@ export function canonicalLedger({ slots, verdicts }: Snapshot): unknown {
   return { slots: sorted(slots), verdicts: sorted(known) };
 }
 
-const NAMES = new Names(readKeys({ seal: SEAL }).fingerprintKey, 'test');
+function namesOf(namespace: string): Names {
+  return new Names(readKeys({ seal: SEAL }).fingerprintKey, namespace);
+}
 
 /** The slots as the store has them, by the names that the store gives them. */
-export function storedSlots(fleet: MemoryFleet): string[] {
+export function storedSlots(records: readonly Omit<StoredRecord, 'version'>[], namespace = 'test'): string[] {
+  const names = namesOf(namespace);
   const found: string[] = [];
-  for (const { kind, name, fields } of fleet.store.dump()) {
+  for (const { kind, name, fields } of records) {
     // A snapshot names the requests of no session only by the global slot that they fill.
-    if (name === NAMES.session(undefined, undefined)) continue;
+    if (name === names.session(undefined, undefined)) continue;
     const evictedAt = HybridClock.parse(fields['e'] ?? '');
     for (const [field, text] of Object.entries(fields)) {
       const slot = /^[pg]\./.test(field) ? readSlot(text) : undefined;
@@ -192,13 +208,14 @@ export function storedSlots(fleet: MemoryFleet): string[] {
 }
 
 /** The same of a process's ledger. */
-export function namedSlots({ slots }: Snapshot): string[] {
+export function namedSlots({ slots }: Snapshot, namespace = 'test'): string[] {
+  const names = namesOf(namespace);
   return slots
     .map(({ slot, scope: { session, provider, purpose }, fingerprint }) => {
-      const identity = NAMES.identity(provider, fingerprint);
-      if (slot === 'session') return `${NAMES.session(undefined, session)} p.${NAMES.provider(provider)} ${identity}`;
-      if (slot === 'global') return `${NAMES.tenant(undefined)} g.${NAMES.provider(provider)} ${identity}`;
-      return `${NAMES.tenant(undefined)} x.${NAMES.pin(provider, purpose)} ${identity}`;
+      const identity = names.identity(provider, fingerprint);
+      if (slot === 'session') return `${names.session(undefined, session)} p.${names.provider(provider)} ${identity}`;
+      if (slot === 'global') return `${names.tenant(undefined)} g.${names.provider(provider)} ${identity}`;
+      return `${names.tenant(undefined)} x.${names.pin(provider, purpose)} ${identity}`;
     })
     .sort();
 }
