@@ -112,8 +112,8 @@ export function readOptions(options: LatchkeyOptions): Settings {
     requireFunction('reporter.ended', reporter.ended);
   }
   if (store !== undefined) {
-    requireObject('store', store);
-    requireFunction('store.attach', store.attach);
+    if (typeof store !== 'object' || store === null || typeof store.attach !== 'function')
+      throw new TypeError('createLatchkey: `store` must come from redisStore()');
   }
   if (clock !== undefined) {
     requireObject('clock', clock);

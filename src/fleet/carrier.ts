@@ -116,7 +116,7 @@ export interface CarrierSettings {
   readonly idleMs: number;
 }
 
-/** Another epoch than the one given, or a number too far ahead of the store's clock: nothing was changed. */
+/** Another epoch than the one given, or an earlier state of it; or a number too far ahead of the store's clock: nothing was changed. */
 export type Refusal = { readonly refused: 'epoch' | 'skew' };
 
 /**
@@ -125,10 +125,16 @@ export type Refusal = { readonly refused: 'epoch' | 'skew' };
  */
 export interface Carrier {
   open(settings: CarrierSettings, listener: CarrierListener): void;
-  /** Makes an empty store ready, and says where it stands. */
-  hello(): Promise<Standing>;
-  /** All or nothing, in this order, at once. `now` (the store's clock) decides what has expired; `latest` is the greatest number in `changes`. */
-  push(epoch: string, changes: readonly StoreChange[], now: number, latest: Stamp): Promise<Answer | Refusal>;
+  /**
+   * Makes an empty store ready, and says where it stands. One that has not got as far as is known of it was put back to an earlier state: it gets
+   * a new epoch.
+   */
+  hello(known?: { readonly epoch: string; readonly seq: number }): Promise<Standing>;
+  /**
+   * All or nothing, in this order, at once. `now` (the store's clock) decides what has expired; `latest` is the greatest number in
+   * `changes`. `heard`: how many messages of this epoch are known to have been published, 0 unless given.
+   */
+  push(epoch: string, changes: readonly StoreChange[], now: number, latest: Stamp, heard?: number): Promise<Answer | Refusal>;
   /** The sessions and tenants, with the identities that their slots point at; what is not there is left out. */
   load(wanted: readonly RecordRef[]): Promise<Answer>;
   /** The records that changed after the message numbered `seq`, or undefined if that is too long ago to know. */

@@ -1,10 +1,10 @@
 import type { Ledger } from '../ledger/ledger.js';
 import type { Identity } from '../ledger/verdicts.js';
-import type { Learn, Name, Pin, Present, StoreChange } from './carrier.js';
+import type { Learn, Name, Pin, Present, Stamp, StoreChange } from './carrier.js';
 import type { FollowedSession, FollowedTenant } from './following.js';
 import { HybridClock } from './hybrid-clock.js';
 import type { Names } from './names.js';
-import { isAcceptance, registersOf, type ScopeNames, scopeOf } from './registers.js';
+import { isAcceptance, isHintNews, registersOf, type ScopeNames, scopeOf } from './registers.js';
 import type { Seals } from './seals.js';
 import { pinText } from './slot-text.js';
 import type { Tracked, Tracking } from './tracking.js';
@@ -62,6 +62,7 @@ export class ChangeWriter {
     for (const [field, text] of registersOf(identity, scopes, wall)) {
       const known = stored.get(field);
       if (known !== undefined && text <= known) continue;
+      if (field === 'h' && !isHintNews(tracked)) continue;
       // The same expiry again is no news, however new the presentation that gave it.
       if (field === 'h' && known?.split('|')[1] === text.split('|')[1]) continue;
       // That work of one scope succeeded is of interest only to those who heard that it was turned away.
@@ -86,7 +87,7 @@ export class ChangeWriter {
       session: own,
       provider: field,
       identity: tracking.of(identity).name,
-      at: HybridClock.stamp(at),
+      at: this.#stamp(at),
       captured: Math.max(0, Math.round(captured)),
       own: seals.credential(credential, provider, own, field),
       lent: seals.credential(credential, provider, owner, field),
@@ -109,8 +110,13 @@ export class ChangeWriter {
     return { kind: 'pin', tenant, field: `x.${name}`, value };
   }
 
+  /** What was numbered by a clock that has been corrected since is no newer than that. */
+  #stamp(at: number): Stamp {
+    return HybridClock.stamp(this.#options.wall.numbers.bounded(at));
+  }
+
   evict({ tenant, session, at }: Evicted): StoreChange {
-    const stamp = HybridClock.stamp(at);
+    const stamp = this.#stamp(at);
     return session === undefined ? { kind: 'evict-tenant', tenant, at: stamp } : { kind: 'evict', tenant, session, at: stamp };
   }
 }

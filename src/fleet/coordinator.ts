@@ -22,6 +22,8 @@ export interface FleetCoordinatorOptions {
   readonly isUp: () => boolean;
   /** A canary is back: its lock is to be given back, once what it learnt has been pushed. */
   readonly release: (lock: Name, owner: string, note: AfterCanary) => void;
+  /** Brings in what the store knows of an identity: what the last canary learnt may not have been heard yet. */
+  readonly refresh: (identity: Name) => Promise<void>;
 }
 
 /** A canary of another process that is waited for. */
@@ -58,9 +60,10 @@ export class FleetCoordinator implements Coordinator {
   }
 
   async claimCanary(identity: Identity, ms: number): Promise<CanaryClaim> {
-    const { carrier, names, release } = this.#options;
+    const { carrier, names, release, refresh } = this.#options;
     if (this.#isAlone()) return DOWN;
-    const lock = names.lock('canary', names.identity(identity.provider, identity.fingerprint));
+    const name = names.identity(identity.provider, identity.fingerprint);
+    const lock = names.lock('canary', name);
     const owner = `${this.#process}.${++this.#claims}`;
     // Listened for from now on: the other's may be back before the answer to this question is.
     const awaited = this.#await(lock, ms);
@@ -73,6 +76,8 @@ export class FleetCoordinator implements Coordinator {
     }
     if (!acquired) return { state: 'held', onDone: (listener) => listen(awaited, listener) };
     this.#forget(awaited);
+    // If that fails, what is known here has to do.
+    await refresh(name).catch(() => {});
     let done = false;
     return {
       state: 'acquired',
@@ -89,11 +94,12 @@ export class FleetCoordinator implements Coordinator {
   released(lock: Name, note: string): void {
     // What this version does not know says only that things have changed.
     const after = note === 'go' || note === 'next' ? note : 'choose';
-    for (const awaited of [...(this.#awaited.get(lock) ?? [])]) {
-      awaited.note = after;
-      this.#forget(awaited);
-      awaited.listener?.(after);
-    }
+    for (const awaited of [...(this.#awaited.get(lock) ?? [])]) this.#answer(awaited, after);
+  }
+
+  /** The store is gone: what others find out is not heard any more, and whoever waits for it goes first here. */
+  lost(): void {
+    for (const awaited of [...this.#awaited.values()].flatMap((all) => [...all])) this.#answer(awaited, 'next');
   }
 
   async enterIncident(identity: Identity, id: string): Promise<IncidentClaim> {
@@ -189,6 +195,12 @@ export class FleetCoordinator implements Coordinator {
     else all.add(awaited);
     if (++this.#awaitedCount > MOST_AWAITED) this.#forgetOldest();
     return awaited;
+  }
+
+  #answer(awaited: Awaited, after: AfterCanary): void {
+    awaited.note = after;
+    this.#forget(awaited);
+    awaited.listener?.(after);
   }
 
   #forget(awaited: Awaited): void {

@@ -8,14 +8,19 @@ export type Arrival = 'answer' | 'message';
 /** One delivery on its way into the ledger: all of it is there before anything of it is told. */
 export interface Delivery {
   readonly how: Arrival;
+  /** Those that nothing has been learnt from yet. */
   readonly identities: Map<Name, StoredRecord>;
+  /** The names of all that came. */
+  readonly arrived: ReadonlySet<Name>;
   readonly changes: Change[];
   readonly captured: { tenant: string | undefined; session?: string | undefined; identity: Identity; pinned: boolean }[];
   readonly learnt: Set<Identity>;
 }
 
-export function newDelivery(how: Arrival): Delivery {
-  return { how, identities: new Map(), changes: [], captured: [], learnt: new Set() };
+export function newDelivery(how: Arrival, records: readonly StoredRecord[] = []): Delivery {
+  const identities = new Map<Name, StoredRecord>();
+  for (const record of records) if (record.kind === 'identity') identities.set(record.name, record);
+  return { how, identities, arrived: new Set(identities.keys()), changes: [], captured: [], learnt: new Set() };
 }
 
 /** A message may be an old one; what was asked for is as the store has it, even if that is less than it had. */

@@ -5,6 +5,8 @@ import type { ScopeNames } from './registers.js';
 
 /** A client that names its purposes freely must not fill memory through one session. */
 const MOST_PURPOSES = 64;
+/** Nor one that pins for ever new tenants: with more than these it is looked which are of use. */
+const MANY_TENANTS = 1_000;
 
 /** A tenant's record that this process has a copy of. */
 export class FollowedTenant {
@@ -13,9 +15,12 @@ export class FollowedTenant {
   version = 0;
   /** Presentations numbered below this count no more. */
   evictedAt = 0;
+  /** The store has been asked for it: no message says all of it. */
   loaded = false;
   /** Sessions of it that are followed. */
   readonly sessions = new Set<FollowedSession>();
+  /** How many of them are in the ledger. */
+  open = 0;
 
   constructor(tenant: string | undefined, name: Name) {
     this.tenant = tenant;
@@ -35,14 +40,25 @@ export class FollowedSession {
   readonly purposes = new Map<string | undefined, Name>();
   /** Who waits for it to change: it is followed for as long, whether or not there is room for it in the ledger. */
   waiters = 0;
-  dropped = false;
   /** When a presentation was last sent, by provider: milliseconds since the epoch. */
-  readonly sentAt = new Map<string | undefined, number>();
+  readonly sent = new Map<string | undefined, { readonly at: number; readonly captured: number }>();
+
+  #isOpen = false;
 
   constructor(owner: FollowedTenant, session: string | undefined, name: Name) {
     this.owner = owner;
     this.session = session;
     this.ref = { kind: 'session', name };
+  }
+
+  /** Its session is in the ledger. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  set isOpen(isOpen: boolean) {
+    if (isOpen !== this.#isOpen) this.owner.open += isOpen ? 1 : -1;
+    this.#isOpen = isOpen;
   }
 }
 
@@ -55,11 +71,18 @@ export class Following implements ScopeNames {
   readonly #tenants = new Map<string | undefined, FollowedTenant>();
   readonly #tenantsByName = new Map<Name, FollowedTenant>();
   readonly #scopes = new Map<Name, string>();
+  #pins: () => Iterable<Pick<WorkScope, 'tenant'>> = () => [];
+  #manyTenants = MANY_TENANTS;
 
   /** `onNamed`: a scope is known by its name from now on. */
   constructor(names: Names, onNamed: (scope: Name) => void) {
     this.#names = names;
     this.#onNamed = onNamed;
+  }
+
+  /** A tenant that something is pinned for is of use without a session. */
+  start(pins: () => Iterable<Pick<WorkScope, 'tenant'>>): void {
+    this.#pins = pins;
   }
 
   find(tenant: string | undefined, session: string | undefined): FollowedSession | undefined {
@@ -82,6 +105,7 @@ export class Following implements ScopeNames {
   tenantOf(tenant: string | undefined): FollowedTenant {
     let found = this.#tenants.get(tenant);
     if (found === undefined) {
+      if (this.#tenants.size >= this.#manyTenants) this.#forgetTenants();
       found = new FollowedTenant(tenant, this.#names.tenant(tenant));
       this.#tenants.set(tenant, found);
       this.#tenantsByName.set(found.ref.name, found);
@@ -89,7 +113,14 @@ export class Following implements ScopeNames {
     return found;
   }
 
-  follow({ tenant, session, purpose }: Pick<WorkScope, 'tenant' | 'session' | 'purpose'>): FollowedSession {
+  /** Its session is in the ledger. */
+  follow(scope: Pick<WorkScope, 'tenant' | 'session' | 'purpose'>): FollowedSession {
+    const found = this.#follow(scope);
+    found.isOpen = true;
+    return found;
+  }
+
+  #follow({ tenant, session, purpose }: Pick<WorkScope, 'tenant' | 'session' | 'purpose'>): FollowedSession {
     const key = scopeKey(tenant, session);
     let found = this.#sessions.get(key);
     if (found === undefined) {
@@ -100,7 +131,6 @@ export class Following implements ScopeNames {
       this.#sessionsByName.set(found.ref.name, found);
       this.#note(found, tenant, undefined);
     }
-    found.dropped = false;
     if (!found.purposes.has(purpose)) {
       this.#note(found, tenant, purpose);
       // What is known of this kind of work has not been looked at.
@@ -109,34 +139,36 @@ export class Following implements ScopeNames {
     return found;
   }
 
-  /** Its session has left the ledger; its tenant goes with the last one. Returns it if it was followed. */
+  /** Its session has left the ledger; its tenant goes with the last one. What somebody waits for is asked for again. Returns it if it was followed. */
   drop(tenant: string | undefined, session: string | undefined): FollowedSession | undefined {
     const key = scopeKey(tenant, session);
     const found = this.#sessions.get(key);
     if (found === undefined) return undefined;
-    found.dropped = true;
-    if (found.waiters > 0) return found;
-    this.#sessions.delete(key);
-    this.#sessionsByName.delete(found.ref.name);
-    for (const name of found.purposes.values()) this.#scopes.delete(name);
     const { owner } = found;
-    owner.sessions.delete(found);
-    if (owner.sessions.size > 0) return found;
-    this.#tenants.delete(owner.tenant);
-    this.#tenantsByName.delete(owner.ref.name);
+    found.isOpen = false;
+    if (found.waiters > 0) {
+      found.loaded = false;
+    } else {
+      this.#sessions.delete(key);
+      this.#sessionsByName.delete(found.ref.name);
+      for (const name of found.purposes.values()) this.#scopes.delete(name);
+      owner.sessions.delete(found);
+    }
+    if (owner.sessions.size === 0) this.#forget(owner);
+    else if (owner.open === 0) owner.loaded = false;
     return found;
   }
 
   /** Somebody waits for a scope to be able to work. Returns how to say that this is over. */
   wait(scope: WorkScope): () => void {
-    const found = this.follow(scope);
+    const found = this.#follow(scope);
     found.waiters++;
     let over = false;
     return () => {
       if (over) return;
       over = true;
       found.waiters--;
-      if (found.dropped && found.waiters === 0) this.drop(scope.tenant, scope.session);
+      if (!found.isOpen && found.waiters === 0) this.drop(scope.tenant, scope.session);
     };
   }
 
@@ -159,6 +191,18 @@ export class Following implements ScopeNames {
 
   keyOf(name: Name): string | undefined {
     return this.#scopes.get(name);
+  }
+
+  #forget({ tenant, ref }: FollowedTenant): void {
+    this.#tenants.delete(tenant);
+    this.#tenantsByName.delete(ref.name);
+  }
+
+  #forgetTenants(): void {
+    const pinned = new Set<string | undefined>();
+    for (const { tenant } of this.#pins()) pinned.add(tenant);
+    for (const owner of this.#tenants.values()) if (owner.sessions.size === 0 && !pinned.has(owner.tenant)) this.#forget(owner);
+    this.#manyTenants = Math.max(MANY_TENANTS, 2 * this.#tenants.size);
   }
 
   #note(followed: FollowedSession, tenant: string | undefined, purpose: string | undefined): void {

@@ -1,6 +1,6 @@
 import type { Credential } from '../credential/credential.js';
 import type { Ledger } from '../ledger/ledger.js';
-import { Session, type Slot, type Tenant } from '../ledger/session.js';
+import { type Session, type Slot, Stranger, type Tenant } from '../ledger/session.js';
 import type { Placed } from '../ledger/slots.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
@@ -12,6 +12,7 @@ import { Learning } from './learning.js';
 import type { Names } from './names.js';
 import type { Outbox } from './outbox.js';
 import { PinInbox } from './pin-inbox.js';
+import { Pointing } from './pointing.js';
 import type { Seals } from './seals.js';
 import { readSlot, type StoredSlot } from './slot-text.js';
 import type { Tracking } from './tracking.js';
@@ -43,6 +44,7 @@ export class Inbox {
   readonly #options: InboxOptions;
   readonly #learning: Learning;
   readonly #pins: PinInbox;
+  readonly #pointing: Pointing;
   /**
    * Records of which something was left as it is here, since the store was about to be told otherwise. What it answers then may be older than
    * what was left out: messages come another way, and overtake.
@@ -51,15 +53,16 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options;
-    const { following, outbox } = options;
+    const { following, outbox, ledger } = options;
+    following.start(() => ledger.pins());
     this.#learning = new Learning({ ...options, scopes: following, onLearnt: (tracked) => outbox.noteAhead(tracked) });
+    this.#pointing = new Pointing({ ...options, learning: this.#learning });
     this.#pins = new PinInbox({ ...options, learning: this.#learning, onSkipped: (followed) => this.#skipped.add(followed) });
   }
 
   apply(records: readonly StoredRecord[], how: Arrival): void {
     const { following, tracking } = this.#options;
-    const delivery = newDelivery(how);
-    for (const record of records) if (record.kind === 'identity') delivery.identities.set(record.name, record);
+    const delivery = newDelivery(how, records);
     // Its tenant's eviction concerns a session too.
     for (const record of records) if (record.kind === 'tenant') this.#tenant(following.tenant(record.name), record, delivery);
     for (const record of records) if (record.kind === 'session') this.#session(following.session(record.name), record, delivery);
@@ -79,6 +82,10 @@ export class Inbox {
   /** The store has no such record. */
   absent(followed: FollowedSession | FollowedTenant): void {
     this.#skipped.delete(followed);
+    if (!('owner' in followed)) return;
+    const delivery = newDelivery('answer');
+    this.#evictIfOlder(followed, true, delivery);
+    this.#tell(delivery);
   }
 
   #session(followed: FollowedSession | undefined, record: StoredRecord, delivery: Delivery): void {
@@ -89,7 +96,7 @@ export class Inbox {
     const isFirst = !followed.loaded;
     followed.version = record.version;
     this.#skipped.delete(followed);
-    followed.loaded = true;
+    if (delivery.how === 'answer') followed.loaded = true;
     const evictedAt = HybridClock.parse(record.fields['e'] ?? '');
     const stored = new Map<Name, StoredSlot>();
     for (const [field, text] of Object.entries(record.fields)) {
@@ -97,7 +104,8 @@ export class Inbox {
       if (slot !== undefined && slot.at >= owner.evictedAt && wall.believes(slot.at)) stored.set(field.slice(SLOT.length), slot);
     }
     const session = adoption.find(owner.tenant, followed.session) ?? adoption.open(owner.tenant, followed.session);
-    followed.dropped = false;
+    followed.isOpen = true;
+    if (isFirst) adoption.recognize(session, followed.ref.name);
     if (this.#isEvicted(session, followed, evictedAt, stored.size > 0, isFirst)) {
       adoption.evictSession(owner.tenant, followed.session);
       return;
@@ -112,7 +120,7 @@ export class Inbox {
 
   #adoptSlot(followed: FollowedSession, session: Session, field: Name, stored: StoredSlot, delivery: Delivery): void {
     const { outbox, wall, ledger, idleMs } = this.#options;
-    const found = this.#identityOf(stored, followed.ref.name, field, delivery);
+    const found = this.#pointing.find(stored, followed.ref.name, field, session.allSlots(), delivery);
     if (found === undefined) return;
     const { identity, credential, provider } = found;
     if (outbox.pending.isSlotPending(followed, provider)) {
@@ -124,11 +132,11 @@ export class Inbox {
     if (slot === undefined && captured + idleMs <= wall.own()) return;
     // Presented again here meanwhile, which was not worth telling until somebody else took its place.
     if (
-      delivery.how === 'message' &&
       slot !== undefined &&
       slot.identity !== identity &&
       slot.at > stored.at &&
-      !isDead(slot.identity, wall.own())
+      !isDead(slot.identity, wall.own()) &&
+      !outbox.wasTold(followed, provider, slot.at)
     ) {
       outbox.presentAgain(followed, provider, slot.identity, slot.at);
       return;
@@ -146,13 +154,13 @@ export class Inbox {
     const isFirst = !followed.loaded;
     followed.version = record.version;
     this.#skipped.delete(followed);
-    followed.loaded = true;
+    if (delivery.how === 'answer') followed.loaded = true;
     const evictedAt = HybridClock.parse(record.fields['e'] ?? '');
     if (evictedAt > followed.evictedAt) {
       followed.evictedAt = evictedAt;
-      if (!isFirst) for (const session of [...followed.sessions]) this.#evictIfOlder(session, evictedAt);
+      for (const session of [...followed.sessions]) this.#evictIfOlder(session, isFirst, delivery);
     }
-    const tenant = ledger.adoption.tenant(followed.tenant);
+    const tenant = this.#tenantFor(followed);
     if (tenant === undefined) return;
     const names = new Set<Name>();
     for (const [field, text] of Object.entries(record.fields)) {
@@ -170,9 +178,22 @@ export class Inbox {
       if (field.startsWith(PIN)) this.#pins.adopt(followed, field.slice(PIN.length), text, delivery);
   }
 
+  /** One that has left the ledger comes back for whoever waits for what it lends. */
+  #tenantFor(followed: FollowedTenant): Tenant | undefined {
+    const { adoption } = this.#options.ledger;
+    const tenant = adoption.tenant(followed.tenant);
+    if (followed.open > 0) return tenant;
+    for (const waited of followed.sessions) {
+      if (waited.waiters === 0) continue;
+      waited.isOpen = true;
+      return adoption.open(followed.tenant, waited.session).tenant;
+    }
+    return tenant;
+  }
+
   #adoptGlobal(followed: FollowedTenant, tenant: Tenant, field: Name, stored: StoredSlot, delivery: Delivery): void {
     const { ledger, outbox, following, wall, idleMs } = this.#options;
-    const found = this.#identityOf(stored, followed.ref.name, field, delivery);
+    const found = this.#pointing.find(stored, followed.ref.name, field, tenant.globals.values(), delivery);
     if (found === undefined) return;
     const { identity, credential, provider } = found;
     if (outbox.pending.isGlobalPending(followed, provider)) {
@@ -184,9 +205,10 @@ export class Inbox {
     const presenter = following.session(stored.by);
     const by = presenter && ledger.adoption.find(followed.tenant, presenter.session);
     // Newer here, and not worth telling before: its own session's slot is told again, and the store decides.
-    if (delivery.how === 'message' && slot !== undefined && slot.identity !== identity && slot.at > stored.at) {
+    if (slot !== undefined && slot.identity !== identity && slot.at > stored.at) {
       const session = isDead(slot.identity, wall.own()) ? undefined : following.find(followed.tenant, slot.by.name);
-      if (session !== undefined && slot.by.slot(provider)?.identity === slot.identity) {
+      const isHeld = session !== undefined && slot.by.slot(provider)?.identity === slot.identity;
+      if (isHeld && !outbox.wasTold(session, provider, slot.at)) {
         outbox.presentAgain(session, provider, slot.identity, slot.at);
         return;
       }
@@ -198,34 +220,9 @@ export class Inbox {
     delivery.captured.push({ tenant: followed.tenant, identity, pinned: false });
   }
 
-  /** The identity that a slot of the store points at, if this process has its credential or can open it. */
-  #identityOf(
-    stored: StoredSlot,
-    record: Name,
-    field: Name,
-    delivery: Delivery,
-  ): { identity: Identity; credential: Credential; provider: string | undefined } | undefined {
-    const { tracking, seals, ledger, names } = this.#options;
-    const known = tracking.find(stored.identity);
-    if (known?.identity.credential !== undefined) {
-      this.#learning.learn(known, delivery);
-      return { identity: known.identity, credential: known.identity.credential, provider: known.identity.provider };
-    }
-    const opened = seals.openCredential(stored.value, record, field);
-    if (opened === undefined) {
-      if (stored.value !== '') this.#options.onClosed();
-      return undefined;
-    }
-    const { credential, provider } = opened;
-    if (names.provider(provider) !== field || names.identity(provider, credential.fingerprint) !== stored.identity) return undefined;
-    const identity = ledger.adoption.identity(provider, credential.fingerprint);
-    this.#learning.learn(tracking.of(identity), delivery);
-    return { identity, credential, provider };
-  }
-
   /** Who presented what a global slot holds, where that session is not known here. */
   #stranger(tenant: Tenant, { by, captured }: StoredSlot): Session {
-    const session = new Session(tenant, undefined);
+    const session = new Stranger(tenant, undefined, by);
     this.#options.outbox.noteStranger(session, by, captured);
     return session;
   }
@@ -247,17 +244,31 @@ export class Inbox {
   #isEvicted(session: Session, followed: FollowedSession, at: number, holdsMore: boolean, isFirst: boolean): boolean {
     const evictedAt = Math.max(at, followed.owner.evictedAt);
     if (holdsMore || evictedAt === 0) return false;
-    for (const { provider, at: placedAt } of session.allSlots())
-      if (placedAt >= evictedAt || this.#options.outbox.pending.isSlotPending(followed, provider)) return false;
+    for (const { provider, at: placedAt } of session.allSlots()) {
+      const isPending = this.#options.outbox.pending.isSlotPending(followed, provider);
+      if (isPending) this.#skipped.add(followed);
+      if (isPending || placedAt >= evictedAt) return false;
+    }
     const isNews = evictedAt > followed.evictedAt && !isFirst;
     followed.evictedAt = evictedAt;
     return isNews || session.slots !== undefined;
   }
 
-  #evictIfOlder(followed: FollowedSession, evictedAt: number): void {
-    const session = this.#options.ledger.adoption.find(followed.owner.tenant, followed.session);
-    if (session !== undefined && this.#isEvicted(session, followed, evictedAt, false, false))
-      this.#options.ledger.adoption.evictSession(followed.owner.tenant, followed.session);
+  /** What a session holds here that is older than its tenant's eviction. */
+  #evictIfOlder(followed: FollowedSession, isFirst: boolean, delivery: Delivery): void {
+    const { ledger, outbox } = this.#options;
+    const { owner } = followed;
+    const session = ledger.adoption.find(owner.tenant, followed.session);
+    if (session === undefined) return;
+    if (this.#isEvicted(session, followed, owner.evictedAt, false, isFirst)) {
+      ledger.adoption.evictSession(owner.tenant, followed.session);
+      return;
+    }
+    for (const { provider, at } of [...session.allSlots()]) {
+      if (at >= owner.evictedAt) continue;
+      if (outbox.pending.isSlotPending(followed, provider)) this.#skipped.add(followed);
+      else note(delivery, ledger.adoption.slot(session, provider, undefined));
+    }
   }
 
   #byName(slots: Iterable<{ readonly provider: string | undefined }>): Map<Name, string | undefined> {

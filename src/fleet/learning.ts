@@ -21,6 +21,15 @@ export class Learning {
     this.#options = options;
   }
 
+  /** A record of the delivery's points at it: what the store knows of it comes with that, or is lost. */
+  pointedAt(tracked: Tracked, delivery: Delivery): void {
+    this.learn(tracked, delivery);
+    if (delivery.how === 'message' || delivery.arrived.has(tracked.name) || tracked.stored.size === 0) return;
+    tracked.stored.clear();
+    tracked.version = 0;
+    this.#options.onLearnt(tracked);
+  }
+
   /** What the delivery says of an identity, once. */
   learn(tracked: Tracked | undefined, delivery: Delivery): void {
     const record = tracked && delivery.identities.get(tracked.name);

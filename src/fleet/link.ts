@@ -1,6 +1,6 @@
 import { startTimer } from '../clock.js';
 import type { StoreState } from '../ledger/store.js';
-import type { Answer, Carrier, CarrierSettings, Message, Name, RecordRef, Standing } from './carrier.js';
+import type { Answer, Carrier, CarrierSettings, Message, Name, RecordRef, Stamp, Standing } from './carrier.js';
 import type { Arrival } from './delivery.js';
 import { HybridClock } from './hybrid-clock.js';
 import { StoreError } from './store-error.js';
@@ -45,6 +45,10 @@ export class Link {
   /** Of the store that answered last; undefined while nothing may be sent. */
   #epoch: string | undefined;
   #lastEpoch: string | undefined;
+  /** Everything of that store has been asked for. */
+  #isComplete = false;
+  /** The store holds a number that cannot be, by its own clock: somebody else wrote it. */
+  #isForged = false;
   /** All messages up to this number have been heard, or made up for. */
   #seq = 0;
   #greeting: Promise<void> | undefined;
@@ -59,6 +63,11 @@ export class Link {
 
   get state(): StoreState {
     return this.#state === 'up' ? 'up' : 'down';
+  }
+
+  /** The number of the message up to which all are known. */
+  get seq(): number {
+    return this.#isComplete ? this.#seq : 0;
   }
 
   get epoch(): string | undefined {
@@ -134,7 +143,10 @@ export class Link {
       this.refused();
       return false;
     }
-    this.#options.wall.observe(answer.latest);
+    if (!this.#isCredible(answer.latest)) {
+      this.refused();
+      return false;
+    }
     this.#options.onRecords(answer.records, 'answer');
     return true;
   }
@@ -150,19 +162,21 @@ export class Link {
   async #catchUp(): Promise<void> {
     const { carrier, wall, onReset, send, onState } = this.#options;
     const before = wall.own();
-    const standing = await carrier.hello();
+    const known = this.#lastEpoch === undefined ? undefined : { epoch: this.#lastEpoch, seq: this.#seq };
+    const standing = await carrier.hello(known);
     if (this.#closed) return;
     this.#compareClocks(standing, before);
-    // Less than was heard already: it has been put back to an earlier state.
-    const isOther = standing.epoch !== this.#lastEpoch || standing.seq < this.#seq;
+    const isOther = standing.epoch !== this.#lastEpoch;
+    if (isOther) this.#isComplete = false;
     const since = this.#seq;
     this.#epoch = this.#lastEpoch = standing.epoch;
     if (isOther) onReset();
     await send();
     if (this.#epoch === undefined) return;
-    await this.#refetch(isOther ? undefined : since, standing.seq);
+    await this.#refetch(this.#isComplete ? since : undefined, standing.seq);
     if (this.#epoch === undefined) return;
-    this.#seq = isOther ? standing.seq : Math.max(this.#seq, standing.seq);
+    this.#seq = this.#isComplete ? Math.max(this.#seq, standing.seq) : standing.seq;
+    this.#isComplete = true;
     if (this.#state === 'up') return;
     this.#state = 'up';
     onState('up', undefined);
@@ -185,7 +199,15 @@ export class Link {
       wall.numbers.stepBack(back);
       onStepBack(back);
     }
+    this.#isForged = !wall.believes(HybridClock.parse(latest));
     wall.observe(latest);
+  }
+
+  /** If not, this process's clock may have gone wrong since it was compared: nothing is taken in before it has been again. */
+  #isCredible(latest: Stamp): boolean {
+    if (!this.#isForged && !this.#options.wall.believes(HybridClock.parse(latest))) return false;
+    this.#options.wall.observe(latest);
+    return true;
   }
 
   #message(message: Message): void {
@@ -194,11 +216,14 @@ export class Link {
       this.#soon();
       return;
     }
-    this.#options.wall.observe(message.latest);
-    if (message.seq === this.#seq + 1) this.#seq = message.seq;
-    else if (message.seq > this.#seq) this.#soon();
     try {
+      if (!this.#isCredible(message.latest)) {
+        this.#soon();
+        return;
+      }
       this.#options.onRecords(message.records, 'message');
+      if (message.seq === this.#seq + 1) this.#seq = message.seq;
+      else if (message.seq > this.#seq) this.#soon();
     } catch (error) {
       // A clock of the user's that throws, say: what was not brought in is fetched.
       this.failed(error);

@@ -25,8 +25,8 @@ export class Loading {
     for (const scope of scopes) {
       if (following.isLoaded(scope)) continue;
       // Followed from now on, whether or not the store answers.
-      ledger.adoption.open(scope.tenant, scope.session);
       this.#wanted.add(following.follow(scope));
+      ledger.adoption.open(scope.tenant, scope.session);
     }
     if (this.#wanted.size === 0) return;
     await link.ready();

@@ -10,23 +10,19 @@ import { type FollowedSession, type FollowedTenant, Following } from './followin
 import { HybridClock } from './hybrid-clock.js';
 import type { Names } from './names.js';
 import { type Batch, evictionKey, Pending } from './pending.js';
+import { isHintNews } from './registers.js';
+import { Releases } from './releases.js';
+import { Removed } from './removed.js';
 import type { Seals } from './seals.js';
 import type { Tracked, Tracking } from './tracking.js';
 import type { Wall } from './wall.js';
 
 /** In one script: enough for a storm, little enough for the store to stay responsive. */
 const MOST_CHANGES = 200;
-/** Evictions and unpinnings that are remembered. */
-const MOST_REMOVED = 10_000;
 /** A session that goes on presenting the same credential prolongs its record so many times in its life. */
 const RENEWALS = 8;
-
-/** A lock that is given back once what its owner learnt has been sent. */
-interface Release {
-  readonly lock: Name;
-  readonly owner: string;
-  readonly note: string;
-}
+/** As many as a session has slots for. */
+const MOST_PROVIDERS = 64;
 
 export interface OutboxOptions {
   readonly carrier: Carrier;
@@ -38,6 +34,8 @@ export interface OutboxOptions {
   readonly idleMs: number;
   /** The epoch to send to; undefined while the store is down. */
   readonly epoch: () => string | undefined;
+  /** The number of the last message up to which all are known: a store that has not got so far has lost some. */
+  readonly heard: () => number;
   readonly onAnswer: (answer: Answer) => void;
   /** Some of it has been told. */
   readonly onSent: () => void;
@@ -52,10 +50,11 @@ export class Outbox implements Journal {
   readonly #pending: Pending;
   readonly #writer: ChangeWriter;
   /** What was taken away, for a store that has lost it: others may still have it. */
-  readonly #removed = new Map<string, { evicted: Evicted } | { pinned: Pinned }>();
+  readonly #evicted: Removed<Evicted>;
+  readonly #unpinned: Removed<Pinned>;
   /** Sessions of others that lent what a global slot holds, and when they presented it by the store's clock. */
   readonly #strangers = new WeakMap<Session, { readonly name: Name; readonly captured: number }>();
-  #releases: Release[] = [];
+  readonly #releases: Releases;
   /** When the pins were last told, by the store's clock. */
   #pinsSentAt = 0;
   #flushing: Promise<void> | undefined;
@@ -63,6 +62,10 @@ export class Outbox implements Journal {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#pending = new Pending(options.names);
+    this.#releases = new Releases(options.carrier, this.#pending);
+    const onForgotten = (key: string): void => this.#pending.dropRemoved(key);
+    this.#evicted = new Removed(onForgotten);
+    this.#unpinned = new Removed(onForgotten);
     this.#writer = new ChangeWriter({ ...options, scopes: options.following, ledger: () => this.#ledger });
   }
 
@@ -74,12 +77,12 @@ export class Outbox implements Journal {
     const { following, tracking, wall, idleMs } = this.#options;
     const followed = following.follow({ tenant, session, purpose: undefined });
     const tracked = tracking.of(identity);
-    if (identity.hinted !== undefined) this.noteAhead(tracked);
+    if (isHintNews(tracked)) this.noteAhead(tracked);
     const now = wall.now();
     if (!placed) {
       const slot = this.#ledger?.adoption.find(tenant, session)?.slot(provider);
       // Presented again: what the store has is right, but it must not grow too old.
-      if (slot?.identity !== identity || now - (followed.sentAt.get(provider) ?? 0) < idleMs / RENEWALS) return;
+      if (slot?.identity !== identity || now - (followed.sent.get(provider)?.captured ?? 0) < idleMs / RENEWALS) return;
     }
     this.#present({ session: followed, provider, identity, at, captured: now });
   }
@@ -97,9 +100,8 @@ export class Outbox implements Journal {
     const key = this.#pending.pinKey(owner, provider, purpose);
     const pinned = { owner, provider, purpose, at };
     this.#pending.pinned(pinned);
-    if (this.#ledger?.adoption.pin(tenant, provider, purpose) === undefined) this.#removed.set(key, { pinned });
-    else this.#removed.delete(key);
-    this.#boundRemoved();
+    if (this.#ledger?.adoption.pin(tenant, provider, purpose) === undefined) this.#unpinned.remember(key, pinned);
+    else this.#unpinned.forget(key);
     this.#soon();
   }
 
@@ -109,10 +111,7 @@ export class Outbox implements Journal {
     const name = session === ANY ? undefined : names.session(tenant, session);
     const evicted = { tenant: owner, session: name, at };
     this.#pending.evicted(evicted);
-    const key = evictionKey(evicted);
-    this.#removed.delete(key);
-    this.#removed.set(key, { evicted });
-    this.#boundRemoved();
+    this.#evicted.remember(evictionKey(evicted), evicted);
     this.#soon();
   }
 
@@ -129,6 +128,11 @@ export class Outbox implements Journal {
   /** A global slot holds what a session presented that is not known here. */
   noteStranger(session: Session, name: Name, captured: number): void {
     this.#strangers.set(session, { name, captured });
+  }
+
+  /** Whether this presentation, or a later one for the same slot, was sent from here. */
+  wasTold(session: FollowedSession, provider: string | undefined, at: number): boolean {
+    return (session.sent.get(provider)?.at ?? 0) >= at;
   }
 
   /** The slot holds something newer than what the store says. */
@@ -149,13 +153,21 @@ export class Outbox implements Journal {
   }
 
   release(lock: Name, owner: string, note: string): void {
-    this.#releases.push({ lock, owner, note });
-    void this.sendAll();
+    this.#pending.hasten();
+    this.#releases.add(lock, owner, note);
+    this.#soon();
   }
 
   /** What has not been told yet: the store's word on it is not the last. */
   get pending(): Pick<Pending, 'isSlotPending' | 'isGlobalPending' | 'isPinPending'> {
     return this.#pending;
+  }
+
+  /** The clock that numbered what is to be told was wrong: nothing is numbered above `greatest`. */
+  restamp(greatest: number): void {
+    this.#pending.restamp(greatest);
+    this.#evicted.restamp(greatest);
+    this.#unpinned.restamp(greatest);
   }
 
   /** Everything that this process knows, for a store that has lost it. */
@@ -177,10 +189,8 @@ export class Outbox implements Journal {
         this.#present({ session, provider, identity, at, captured: stranger.captured });
       }
     }
-    for (const removed of this.#removed.values()) {
-      if ('evicted' in removed) this.#pending.evicted(removed.evicted);
-      else this.pinned({ ...removed.pinned, tenant: removed.pinned.owner.tenant }, removed.pinned.at);
-    }
+    for (const evicted of this.#evicted) this.#pending.evicted(evicted);
+    for (const unpinned of this.#unpinned) this.#pending.pinned(unpinned);
     for (const pin of ledger.pins()) this.pinned(pin, pin.at);
     this.#soon();
   }
@@ -216,22 +226,21 @@ export class Outbox implements Journal {
     for (const pin of this.#ledger.pins()) this.pinned(pin, pin.at);
   }
 
-  #boundRemoved(): void {
-    for (const key of this.#removed.keys()) {
-      if (this.#removed.size <= MOST_REMOVED) return;
-      this.#removed.delete(key);
-      this.#pending.dropRemoved(key);
-    }
-  }
-
   #present(presented: Presented): void {
     this.#pending.presented(presented);
-    presented.session.sentAt.set(presented.provider, presented.captured);
+    const { session, provider, at, captured } = presented;
+    session.sent.delete(provider);
+    session.sent.set(provider, { at, captured });
+    for (const oldest of session.sent.keys()) {
+      if (session.sent.size <= MOST_PROVIDERS) break;
+      session.sent.delete(oldest);
+      this.#pending.dropSlot(session, oldest);
+    }
     this.#soon();
   }
 
   get #isIdle(): boolean {
-    return this.#pending.isEmpty && this.#releases.length === 0;
+    return this.#pending.isEmpty && this.#releases.isEmpty;
   }
 
   #soon(): void {
@@ -248,26 +257,27 @@ export class Outbox implements Journal {
   async #flush(): Promise<void> {
     const { carrier, wall, onAnswer, onRefused, onSent } = this.#options;
     for (let epoch = this.#options.epoch(); epoch !== undefined && !this.#isIdle; epoch = this.#options.epoch()) {
-      const releases = this.#releases;
-      this.#releases = [];
       const batch = this.#pending.take(MOST_CHANGES);
       let answer: Answer | Refusal | undefined;
       try {
         const changes = this.#write(batch);
-        if (changes.length > 0) answer = await carrier.push(epoch, changes, wall.now(), HybridClock.stamp(wall.numbers.last));
+        if (changes.length > 0)
+          answer = await carrier.push(epoch, changes, wall.now(), HybridClock.stamp(wall.numbers.last), this.#options.heard());
       } catch (error) {
         this.#pending.putBack(batch);
+        this.#releases.putOff();
         throw error;
       }
       if (answer !== undefined && 'refused' in answer) {
         this.#pending.putBack(batch);
+        this.#releases.putOff();
         onRefused(answer);
         return;
       }
       this.#pending.sent();
       if (answer !== undefined) onAnswer(answer);
       onSent();
-      for (const { lock, owner, note } of releases) await carrier.unlock(lock, owner, note);
+      await this.#releases.send();
     }
   }
 

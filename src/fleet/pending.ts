@@ -14,7 +14,9 @@ export interface Batch {
 /** Which things have changed and are to be told: each once, however often it changed. */
 export class Pending {
   readonly #names: Names;
-  readonly #learnt = new Map<Identity, Identity>();
+  /** In the order in which they came, each with its number in it. */
+  readonly #learnt = new Map<Identity, number>();
+  #lastLearnt = 0;
   /** One more success of what was known to work: it can wait, unless somebody else says otherwise. */
   readonly #proven = new Set<Identity>();
   readonly #presented = new Map<string, Presented>();
@@ -32,7 +34,18 @@ export class Pending {
   }
 
   learnt(identity: Identity): void {
-    this.#learnt.set(identity, identity);
+    if (!this.#learnt.has(identity)) this.#learnt.set(identity, ++this.#lastLearnt);
+  }
+
+  /** The number of the verdict that came last. */
+  get lastLearnt(): number {
+    return this.#lastLearnt;
+  }
+
+  /** Whether one that came so early has not been told yet. */
+  hasLearnt(number: number): boolean {
+    for (const oldest of this.#learnt.values()) return oldest <= number;
+    return false;
   }
 
   proven(identity: Identity): void {
@@ -52,7 +65,11 @@ export class Pending {
 
   /** A session has left the ledger, and what it presented with it. */
   dropSession(session: FollowedSession): void {
-    for (const provider of session.sentAt.keys()) this.#presented.delete(slotKey(session, provider));
+    for (const provider of session.sent.keys()) this.dropSlot(session, provider);
+  }
+
+  dropSlot(session: FollowedSession, provider: string | undefined): void {
+    this.#presented.delete(slotKey(session, provider));
   }
 
   /** What was taken away so long ago is not told any more. */
@@ -120,6 +137,13 @@ export class Pending {
     for (const [key, one] of batch.pinned) if (!this.#pinned.has(key)) this.#pinned.set(key, one);
   }
 
+  /** The clock that numbered them was wrong: nothing is numbered above `greatest`. */
+  restamp(greatest: number): void {
+    restampAll(this.#presented, greatest);
+    restampAll(this.#pinned, greatest);
+    restampAll(this.#evicted, greatest);
+  }
+
   pinKey(owner: FollowedTenant, provider: string | undefined, purpose: string | undefined): string {
     return `${owner.ref.name}/${this.#names.pin(provider, purpose)}`;
   }
@@ -131,6 +155,11 @@ export function evictionKey({ tenant, session }: Evicted): string {
 
 function slotKey({ ref }: FollowedSession, provider: string | undefined): string {
   return `${ref.name}/${provider === undefined ? '' : `=${provider}`}`;
+}
+
+/** None of them is numbered above `greatest`. */
+export function restampAll<T extends { readonly at: number }>(entries: Map<string, T>, greatest: number): void {
+  for (const [key, entry] of entries) if (entry.at > greatest) entries.set(key, { ...entry, at: greatest });
 }
 
 /** The first of them, which are there no longer. */

@@ -60,8 +60,8 @@ export class PinInbox {
       return;
     }
     const identity = ledger.adoption.identity(provider, opened.credential.fingerprint);
+    this.#options.learning.pointedAt(this.#options.tracking.of(identity), delivery);
     if (held?.at === at && held.identity === identity) return;
-    this.#options.learning.learn(this.#options.tracking.of(identity), delivery);
     const change = ledger.adoption.pinned({ tenant: followed.tenant, provider, purpose }, { identity, credential: opened.credential, at });
     if (change === undefined) return;
     delivery.changes.push(change);

@@ -35,6 +35,12 @@ export function registersOf(identity: Identity, scopes: ScopeNames, wall: Wall):
   return fields;
 }
 
+/** Whether the expiry hint is another than the store has: that it was given again is not worth telling. */
+export function isHintNews({ identity, stored }: { readonly identity: Identity; readonly stored: ReadonlyMap<string, string> }): boolean {
+  const { hinted } = identity;
+  return hinted !== undefined && readExpiry(stored.get('h'))?.expiresAt !== hinted.expiresAt;
+}
+
 /** Whether a ruling of this text stands in nobody's way. */
 export function isAcceptance(text: string | undefined): boolean {
   return text?.[STAMP_LENGTH] === SEVERITY.accepted;

@@ -82,7 +82,10 @@ class FleetReplica implements Replica {
       onFetched: (refs, records) => this.#fetched(refs, new Set(records.map((record) => record.name))),
       onReleased: (lock, note) => this.coordinator.released(lock, note),
       onReset: () => this.#reset(),
-      onStepBack: (greatest) => this.#ledger?.adoption.restamp(greatest),
+      onStepBack: (greatest) => {
+        this.#ledger?.adoption.restamp(greatest);
+        this.journal.restamp(greatest);
+      },
       send: () => this.journal.sendAll(),
       followed: () => this.#followed(() => true),
       isFollowed: (ref) => this.#isFollowed(ref),
@@ -99,6 +102,7 @@ class FleetReplica implements Replica {
       wall: this.#wall,
       idleMs,
       epoch: () => this.#link.epoch,
+      heard: () => this.#link.seq,
       onAnswer: (answer) => void this.#link.heard(answer),
       onSent: () => this.#fetchSkipped(),
       onRefused: () => this.#link.refused(),
@@ -109,6 +113,7 @@ class FleetReplica implements Replica {
       names,
       isUp: () => this.#link.epoch !== undefined,
       release: (lock, owner, note) => this.journal.release(lock, owner, note),
+      refresh: (name) => this.#link.fetch([{ kind: 'identity', name }]),
     });
   }
 
@@ -158,6 +163,7 @@ class FleetReplica implements Replica {
   }
 
   async flush(): Promise<void> {
+    await this.#link.ready();
     await this.journal.sendAll();
   }
 
@@ -209,7 +215,10 @@ class FleetReplica implements Replica {
   }
 
   #changed(state: StoreState, error: StoreError | undefined): void {
-    if (state === 'down') this.#told.clear();
+    if (state === 'down') {
+      this.#told.clear();
+      this.coordinator.lost();
+    }
     this.#host.emitter.emit('store', () => ({ state, error }));
   }
 

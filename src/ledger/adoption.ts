@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
 import { ANY, type Change } from './change.js';
 import type { Pin, Pins } from './pins.js';
-import type { Session, Tenant } from './session.js';
+import { type Session, Stranger, type Tenant } from './session.js';
 import type { Placed, Slots } from './slots.js';
 import type { Identities, Identity } from './verdicts.js';
 
@@ -13,6 +13,7 @@ export interface AdoptionOptions {
   readonly clock: Clock;
   readonly startedAt: number;
   readonly onChange: (change: Change) => void;
+  /** What it lent stays. */
   readonly evictSession: (tenant: string | undefined, session: string) => void;
 }
 
@@ -84,16 +85,26 @@ export class Adoption {
     return { cause: 'pinned', tenant: place.tenant, provider: place.provider, session: ANY };
   }
 
-  /** A session, or a tenant's requests of none, was evicted by somebody else. */
+  /** A session, or a tenant's requests of none, was evicted by somebody else. What becomes of what it lent is the store's to say. */
   evictSession(tenant: string | undefined, session: string | undefined): void {
     if (session !== undefined) this.#options.evictSession(tenant, session);
-    else this.#options.slots.evict(tenant, undefined, 'asked');
+    else this.#options.slots.evict(tenant, undefined, 'asked', false);
+  }
+
+  /** A session that is known here lent what was taken for a stranger's. */
+  recognize(session: Session, record: string): void {
+    const { tenant, name } = session;
+    for (const slot of tenant.globals.values()) {
+      const { by } = slot;
+      if (by instanceof Stranger && (by.record === record || (by.record === undefined && by.name === name))) slot.by = session;
+    }
   }
 
   /** The clock that numbered them was wrong: nothing is numbered above `greatest`. */
   restamp(greatest: number): void {
-    const { identities, slots } = this.#options;
+    const { identities, slots, pins } = this.#options;
     for (const identity of identities.all()) identity.restamp(greatest);
+    for (const pin of pins.all()) pin.at = Math.min(pin.at, greatest);
     for (const tenant of slots.tenants()) {
       for (const slot of tenant.globals.values()) slot.at = Math.min(slot.at, greatest);
       for (const session of tenant.sessions.values()) for (const slot of session.allSlots()) slot.at = Math.min(slot.at, greatest);

@@ -94,7 +94,7 @@ export class PresentedCapture implements Capture {
 
   #install(): Stage {
     const { ledger, onInstalled, onPresented } = this.#context;
-    const { identity, changed } = ledger.present(this.#scope, this.#credential, this.#arrived, onInstalled);
+    const { identity, changed } = ledger.present(this.#scope, this.#credential, ledger.sequence.bounded(this.#arrived), onInstalled);
     this.#changed = changed;
     onPresented();
     return { name: 'installed', identity };

@@ -61,7 +61,7 @@ export class Ledger extends LedgerReader {
       clock,
       startedAt: this.#startedAt,
       onChange,
-      evictSession: (tenant, session) => this.#evictSession(tenant, session),
+      evictSession: (tenant, session) => this.#evictSession(tenant, session, false),
     });
   }
 
@@ -100,10 +100,11 @@ export class Ledger extends LedgerReader {
    */
   judge(call: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
     if (!call.identity.known) return false;
-    const { unobstructed, ruling } = call.identity;
+    const { ruling } = call.identity;
+    const isRoutine = judgement.kind === 'accepted' && ruling.state === 'accepted' && call.identity.rejectionFor(call.scope) === undefined;
     const applied = this.#judge(call, judgement, status, now);
     if (!applied || this.#journal === undefined) return applied;
-    if (judgement.kind === 'accepted' && unobstructed && ruling.state === 'accepted') this.#journal.proven(call.identity);
+    if (isRoutine) this.#journal.proven(call.identity);
     else this.#journal.learnt(call.identity);
     return applied;
   }
@@ -144,7 +145,7 @@ export class Ledger extends LedgerReader {
     tell();
     return () => {
       if (!take()) return;
-      this.#journal?.pinned(scope, at);
+      this.#journal?.pinned(scope, this.sequence.bounded(at));
       tell();
     };
   }
@@ -161,7 +162,7 @@ export class Ledger extends LedgerReader {
 
   evict(tenant: string | undefined, session: string): void {
     this.#journal?.evicted(tenant, session, this.sequence.next());
-    this.#evictSession(tenant, session);
+    this.#evictSession(tenant, session, true);
   }
 
   evictTenant(tenant: string | undefined): void {
@@ -179,10 +180,10 @@ export class Ledger extends LedgerReader {
     if (session !== undefined) this.slots.touch(session);
   }
 
-  #evictSession(tenant: string | undefined, session: string): void {
+  #evictSession(tenant: string | undefined, session: string, lentToo: boolean): void {
     this.#provisional.drop(tenant, session);
     // Told even of a session that presented nothing: its work may have met a block on what it borrowed.
-    if (this.slots.evict(tenant, session, 'asked')) return;
+    if (this.slots.evict(tenant, session, 'asked', lentToo)) return;
     this.#changedSession(tenant, session);
   }
 

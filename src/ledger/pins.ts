@@ -8,7 +8,7 @@ export interface Pin {
   readonly purpose: string | undefined;
   readonly identity: Identity;
   /** The number of the pinning. */
-  readonly at: number;
+  at: number;
 }
 
 /** Whose work a pin is for. */

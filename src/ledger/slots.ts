@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Credential } from '../credential/credential.js';
 import { displaces, isDead } from '../policy/choose.js';
-import { Session, Slot, Tenant } from './session.js';
+import { Session, Slot, Stranger, Tenant } from './session.js';
 import type { Identities, Identity } from './verdicts.js';
 
 /** A gateway has few providers; a client that could name them freely must not fill memory through one session. */
@@ -42,7 +42,7 @@ export class Slots {
     this.#recency = new LRUCache({
       max: limit,
       disposeAfter: (_, session, reason) => {
-        if (reason === 'evict') this.#drop(session, 'limit');
+        if (reason === 'evict') this.#drop(session, 'limit', !this.#shared);
       },
     });
   }
@@ -115,12 +115,20 @@ export class Slots {
     return true;
   }
 
-  /** Drops a session with all its slots; undefined for the tenant's requests of no session. Returns whether it was there. */
-  evict(tenant: string | undefined, session: string | undefined, cause: EvictionCause): boolean {
+  /**
+   * Drops a session with all its slots; undefined for the tenant's requests of no session. `lentToo`: what it lent goes, too, if nobody else presented
+   * that. Returns whether it was there.
+   */
+  evict(
+    tenant: string | undefined,
+    session: string | undefined,
+    cause: EvictionCause,
+    lentToo = !this.#shared || cause === 'asked',
+  ): boolean {
     const found = this.tenant(tenant)?.sessions.get(session);
     if (found === undefined) return false;
     this.#recency.delete(found);
-    this.#drop(found, cause);
+    this.#drop(found, cause, lentToo);
     return true;
   }
 
@@ -213,10 +221,11 @@ export class Slots {
     }
   }
 
-  #drop(session: Session, cause: EvictionCause): void {
+  #drop(session: Session, cause: EvictionCause, lentToo: boolean): void {
     const { tenant } = session;
     tenant.sessions.delete(session.name);
-    for (const slot of session.allSlots()) this.#letGo(session, slot, !this.#shared || cause === 'asked');
+    for (const slot of session.allSlots()) this.#letGo(session, slot, lentToo);
+    if (!lentToo) lendOn(session);
     if (tenant.sessions.size === 0) this.#empty(tenant);
     this.#told.evicted(session, cause);
   }
@@ -246,8 +255,14 @@ export class Slots {
   }
 }
 
+/** What it lent stays lent, by somebody who is not known here any more. */
+function lendOn(session: Session): void {
+  const { tenant, name } = session;
+  for (const slot of tenant.globals.values()) if (slot.by === session) slot.by = new Stranger(tenant, name, undefined);
+}
+
 function isGone(session: Session): boolean {
-  return session.tenant.sessions.get(session.name) !== session;
+  return !(session instanceof Stranger) && session.tenant.sessions.get(session.name) !== session;
 }
 
 function isPresented(tenant: Tenant, identity: Identity): boolean {

@@ -106,15 +106,15 @@ function contract(backendOf: (logLength?: number) => Backend): void {
 
   describe('registers', () => {
     it('keep the greater text, in any order', async () => {
-      const answer = await push({ kind: 'learn', identity: A, fields: { r: `${at(2)}0|b`, 's.x': 'b', h: `${at(1)}|5` } });
+      const answer = await push({ kind: 'learn', identity: A, fields: { r: `${at(2)}0|b`, 's.x': `${at(1)}b`, h: `${at(1)}|5` } });
       expect(answer.records).toEqual([
-        { kind: 'identity', name: A, version: 1, fields: { r: `${at(2)}0|b`, 's.x': 'b', h: `${at(1)}|5` } },
+        { kind: 'identity', name: A, version: 1, fields: { r: `${at(2)}0|b`, 's.x': `${at(1)}b`, h: `${at(1)}|5` } },
       ]);
-      const older = await push({ kind: 'learn', identity: A, fields: { r: `${at(1)}2`, 's.x': 'B', f: at(3) } });
-      expect(fields(older, 'identity', A)).toEqual({ r: `${at(2)}0|b`, 's.x': 'b', h: `${at(1)}|5`, f: at(3) });
-      expect(fields(await push({ kind: 'learn', identity: A, fields: { r: `${at(2)}2|b`, 's.x': 'ba' } }), 'identity', A)).toEqual({
+      const older = await push({ kind: 'learn', identity: A, fields: { r: `${at(1)}2`, 's.x': `${at(1)}B`, f: at(3) } });
+      expect(fields(older, 'identity', A)).toEqual({ r: `${at(2)}0|b`, 's.x': `${at(1)}b`, h: `${at(1)}|5`, f: at(3) });
+      expect(fields(await push({ kind: 'learn', identity: A, fields: { r: `${at(2)}2|b`, 's.x': `${at(1)}ba` } }), 'identity', A)).toEqual({
         r: `${at(2)}2|b`,
-        's.x': 'ba',
+        's.x': `${at(1)}ba`,
         h: `${at(1)}|5`,
         f: at(3),
       });
@@ -402,7 +402,8 @@ function contract(backendOf: (logLength?: number) => Backend): void {
       const carrier = await small.carrier();
       const standing = await carrier.hello();
       for (const identity of [A, B, C, A]) {
-        const next = String(Number(at(0)) + Number.parseInt(identity.slice(0, 4), 16) + (await carrier.hello()).seq);
+        const number = Number(at(0)) + Number.parseInt(identity.slice(0, 4), 16) + (await carrier.hello()).seq;
+        const next = String(number).padStart(16, '0');
         answered(await carrier.push(standing.epoch, [{ kind: 'learn', identity, fields: { f: next } }], NOW, at(0)));
       }
       expect(await carrier.changedSince(1)).toBeUndefined();

@@ -300,6 +300,7 @@ describe('incidents', () => {
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,
       release: () => {},
+      refresh: async () => {},
     });
     expect(await coordinator.enterIncident(A, 'a')).toEqual({ state: 'acquired', id: 'a' });
   });
@@ -328,6 +329,7 @@ describe('incidents', () => {
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,
       release: () => {},
+      refresh: async () => {},
     });
     await coordinator.enterIncident(A, 'a');
     await vi.advanceTimersByTimeAsync(20_000);
@@ -383,6 +385,7 @@ describe('incidents', () => {
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,
       release: (...args) => void told.push(args),
+      refresh: async () => {},
     });
     acquired(await coordinator.claimCanary(A, MS)).done('go');
     await coordinator.enterIncident(A, 'id');

@@ -1,5 +1,7 @@
+import { createClient } from 'redis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { bearer, type Latchkey } from '../../src/index.js';
+import { deferred } from '../support/deferred.js';
 import { GoodTokens } from '../support/good-tokens.js';
 import { outlook } from '../support/known.js';
 import { eventually, type FleetProcess, pause, type RedisFleet, startRedisFleet, unhandledRejections } from '../support/redis-fleet.js';
@@ -66,6 +68,40 @@ describeWithRedis('a network that fails', () => {
       });
     }
   }
+
+  it('a run that waits for another process’s canary goes itself when it is cut off', async () => {
+    fleet = await startRedisFleet({ processes: 2, client: 'redis', store: STORE, proxied: true, options: { canaryMs: 60_000 } });
+    const [a, b] = fleet.latchkeys as [Latchkey, Latchkey];
+    a.capture('S', bearer('token-s'));
+    await fleet.converge('S');
+    const gate = deferred<string>();
+    let begun = 0;
+    const first = a.run('S', () => {
+      begun++;
+      return gate.promise;
+    });
+    await eventually(() => begun === 1);
+    const second = b.run('S', ({ credential }) => credential.reveal());
+    await eventually(() => b.stats().waiting === 1);
+    fleet.processes[1]?.way.cut();
+    expect(await second).toBe('token-s');
+    gate.resolve('done');
+    expect(await first).toBe('done');
+  });
+
+  it.each(['redis', 'ioredis'] as const)('%s: a listening connection that is lost alone makes nobody miss anything', async (client) => {
+    fleet = await startRedisFleet({ processes: 2, client, store: { syncMs: 600_000 } });
+    const [a, b] = fleet.latchkeys as [Latchkey, Latchkey];
+    await fleet.converge('S');
+    const redis = await createClient({ url: fleet.server.url }).connect();
+    for (let round = 0; round < 5; round++) {
+      await redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+      a.capture('S', bearer(`token-${round}`));
+      await eventually(() => outlook(b, 'S') === `token-${round}`);
+    }
+    redis.destroy();
+    for (const { states } of fleet.processes) expect(states).toEqual(['up']);
+  });
 
   it('slow, 100 ms each way: nothing is taken for lost, and everything arrives', async () => {
     fleet = await startRedisFleet({ processes: 3, client: 'redis', store: { commandMs: 1_000, syncMs: 500 }, proxied: true });

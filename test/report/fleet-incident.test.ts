@@ -386,7 +386,13 @@ describe('what goes on meanwhile', () => {
 /** A process's coordinator on a store that works. */
 function shared(store: MemoryStore): FleetCoordinator {
   const carrier = store.carrier();
-  return new FleetCoordinator({ carrier, names: new Names(new Uint8Array(32), 'app'), isUp: () => true, release: () => {} });
+  return new FleetCoordinator({
+    carrier,
+    names: new Names(new Uint8Array(32), 'app'),
+    isUp: () => true,
+    release: () => {},
+    refresh: async () => {},
+  });
 }
 
 /** A process's way to a store on which questions and answers are as slow as the test likes, each in its order. */
@@ -417,6 +423,7 @@ function slow(store: MemoryStore) {
     names: new Names(new Uint8Array(32), 'app'),
     isUp: () => true,
     release: () => {},
+    refresh: async () => {},
   });
   return {
     coordinator,

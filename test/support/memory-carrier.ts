@@ -73,6 +73,15 @@ export class MemoryStore {
     if (!this.#down) this.#gap();
   }
 
+  /** Remembers how it is; the function puts it back to that, as from a backup. */
+  save(): () => void {
+    const restore = this.#server.save();
+    return () => {
+      restore();
+      if (!this.#down) this.#gap();
+    };
+  }
+
   /** Every record, by kind and name. */
   dump(): StoredRecord[] {
     const key = ({ kind, name }: StoredRecord): string => `${kind}:${name}`;
@@ -128,8 +137,9 @@ class Way implements MemoryCarrier {
     this.hear({ kind: 'gap' });
   }
 
-  hello = (): ReturnType<Carrier['hello']> => this.#ask((server) => server.standing());
-  push: Carrier['push'] = (epoch, changes, now, latest) => this.#ask((server) => server.push(epoch, changes, now, latest, this.#idleMs));
+  hello: Carrier['hello'] = (known) => this.#ask((server) => server.standing(known));
+  push: Carrier['push'] = (epoch, changes, now, latest, heard = 0) =>
+    this.#ask((server) => server.push(epoch, changes, now, latest, this.#idleMs, heard));
   load: Carrier['load'] = (wanted) => this.#ask((server) => server.load(wanted));
   changedSince: Carrier['changedSince'] = (seq) => this.#ask((server) => server.changedSince(seq));
   lock: Carrier['lock'] = (lock, owner, ms) => this.#ask((server) => server.lock(lock, owner, ms));

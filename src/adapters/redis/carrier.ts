@@ -70,13 +70,14 @@ export class RedisCarrier implements Carrier {
     this.#subscription.open();
   }
 
-  async hello(): Promise<Standing> {
-    const { records: _, ...standing } = readAnswer(await this.#run(SCRIPTS.hello, [randomBytes(16).toString('hex'), this.#idleMs]));
+  async hello({ epoch, seq }: { readonly epoch: string; readonly seq: number } = { epoch: '', seq: 0 }): Promise<Standing> {
+    const args = [randomBytes(16).toString('hex'), this.#idleMs, epoch, String(seq)];
+    const { records: _, ...standing } = readAnswer(await this.#run(SCRIPTS.hello, args));
     return standing;
   }
 
-  async push(epoch: string, changes: readonly StoreChange[], now: number, latest: Stamp): Promise<Answer | Refusal> {
-    const args = [epoch, wholeMs(now), latest, this.#idleMs, String(this.#logLength), writeChanges(changes)];
+  async push(epoch: string, changes: readonly StoreChange[], now: number, latest: Stamp, heard = 0): Promise<Answer | Refusal> {
+    const args = [epoch, wholeMs(now), latest, this.#idleMs, String(this.#logLength), writeChanges(changes), String(heard)];
     const text = await this.#run(SCRIPTS.push, args);
     if (text === '!epoch') return { refused: 'epoch' };
     return text === '!skew' ? { refused: 'skew' } : readAnswer(text);

@@ -61,9 +61,15 @@ function nodeRedis(client: NodeRedisClient): Driver {
   return {
     keyPrefix: '',
     command: (args, abortSignal) => client.sendCommand([...args], { abortSignal }),
-    connection: () => nodeRedisConnection(client.duplicate()),
+    connection: () => nodeRedisConnection(nodeRedisDuplicate(client)),
     quiet: () => quiet(client),
   };
+}
+
+/** One that never connects again by itself, and never asks by itself either: what the client waits with would keep the process alive. */
+function nodeRedisDuplicate(client: NodeRedisClient): NodeRedisClient {
+  if (!('options' in client)) return client.duplicate();
+  return client.duplicate({ socket: { ...client.options?.socket, reconnectStrategy: false }, pingInterval: 0 });
 }
 
 function nodeRedisConnection(client: NodeRedisClient): Connection {
@@ -72,7 +78,7 @@ function nodeRedisConnection(client: NodeRedisClient): Connection {
     begin(channel, events) {
       listening = { channel, listener: (message) => events.message(String(message)) };
       client.on('error', () => {
-        // The user's reconnectStrategy has given up: nothing else says so in version 5.
+        // It has given up: nothing else says so in version 5.
         if (client.isOpen === false) events.ended();
       });
       client.on('ready', () => events.ready());
@@ -90,11 +96,18 @@ function ioRedis(client: IoRedisClient): Driver {
   return {
     keyPrefix: client.options?.keyPrefix ?? '',
     command: ([name = '', ...args]) => client.call(name, ...args),
-    // Its own resubscribing tells nobody when it is done.
-    connection: () => ioRedisConnection(client.duplicate({ autoResubscribe: false, lazyConnect: false })),
+    connection: () => ioRedisConnection(client.duplicate(IOREDIS_OVERRIDE)),
     quiet: () => quiet(client),
   };
 }
+
+const IOREDIS_OVERRIDE = {
+  // Its own resubscribing tells nobody when it is done.
+  autoResubscribe: false,
+  lazyConnect: false,
+  // What it waits with before it connects again would keep the process alive.
+  retryStrategy: () => null,
+} as const;
 
 function ioRedisConnection(client: IoRedisClient): Connection {
   let listening = '';
@@ -102,13 +115,19 @@ function ioRedisConnection(client: IoRedisClient): Connection {
     begin(channel, events) {
       listening = channel;
       client.on('error', ignore);
-      client.on('connect', () => void client.stream?.unref?.());
+      const unref = (): void => void client.stream?.unref?.();
+      // It has a socket a little later. Until there is a connection Node counts it all the same; a handshake it does not.
+      client.on('connecting', () => void setImmediate(unref));
+      client.on('connect', unref);
       client.on('ready', () => events.ready());
       client.on('end', () => events.ended());
       client.on('message', (_, message) => events.message(String(message)));
     },
     subscribe: () => client.subscribe(listening),
     ping: () => client.ping(),
-    end: () => void client.disconnect(),
+    end() {
+      // Where nothing is left of the connection it would wait two seconds for its end, and the process with it.
+      if (client.status !== 'end') client.disconnect();
+    },
   };
 }

@@ -6,12 +6,16 @@ import type { Script } from './scripts.js';
 
 /** A client that is not connected keeps commands for later; what nobody answers must not pile up there. */
 const MOST_UNANSWERED = 100;
+/** Nor here: a burst waits its turn, each command for as long as it may take. */
+const MOST_QUEUED = 10_000;
 
 /** Sends commands, each with a deadline: both clients wait for ever if left alone. */
 export class Commands {
   readonly #driver: Driver;
   readonly #ms: number;
   readonly #waiting = new Set<(error: StoreError) => void>();
+  /** Those that have not been handed to the client. */
+  readonly #queue = new Set<() => void>();
   #unanswered = 0;
   #closed = false;
 
@@ -42,12 +46,14 @@ export class Commands {
 
   #send(args: readonly string[]): Promise<unknown> {
     if (this.#closed) return Promise.reject(closed());
-    if (this.#unanswered >= MOST_UNANSWERED) return Promise.reject(new StoreError('STORE_DOWN', 'too many commands are unanswered'));
+    if (this.#queue.size >= MOST_QUEUED) return Promise.reject(new StoreError('STORE_DOWN', 'too many commands are unanswered'));
     return new Promise((resolve, reject) => {
       const controller = new AbortController();
+      const begin = (): void => this.#begin(args, controller.signal, stop, resolve, reject);
       const stop = (): void => {
         timer.cancel();
         this.#waiting.delete(fail);
+        this.#queue.delete(begin);
       };
       const fail = (error: StoreError): void => {
         stop();
@@ -56,21 +62,35 @@ export class Commands {
       };
       const timer = startTimer(this.#ms, () => fail(new StoreError('STORE_DOWN', `no answer within ${this.#ms} ms`)));
       this.#waiting.add(fail);
-      this.#unanswered++;
-      // After the deadline an answer still counts: until it comes, the command lies in the client.
-      this.#ask(args, controller.signal).then(
-        (answer) => {
-          this.#unanswered--;
-          stop();
-          resolve(answer);
-        },
-        (error: unknown) => {
-          this.#unanswered--;
-          stop();
-          reject(error);
-        },
-      );
+      if (this.#unanswered < MOST_UNANSWERED) begin();
+      else this.#queue.add(begin);
     });
+  }
+
+  #begin(
+    args: readonly string[],
+    signal: AbortSignal,
+    stop: () => void,
+    resolve: (answer: unknown) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    this.#unanswered++;
+    // After the deadline an answer still counts: until it comes, the command lies in the client.
+    const answered = (tell: (answer: unknown) => void) => (answer: unknown) => {
+      this.#unanswered--;
+      stop();
+      tell(answer);
+      this.#next();
+    };
+    this.#ask(args, signal).then(answered(resolve), answered(reject));
+  }
+
+  #next(): void {
+    for (const begin of this.#queue) {
+      if (this.#unanswered >= MOST_UNANSWERED) return;
+      this.#queue.delete(begin);
+      begin();
+    }
   }
 
   /** A client that throws has failed like one that rejects. */

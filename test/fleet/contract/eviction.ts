@@ -24,13 +24,17 @@ export function describeEviction(start: Start): void {
     await fleet.shows(['S', 'value-a'], ['T', 'value-a']);
   });
 
-  it('case 19: what somebody else presented too stays lent', async () => {
+  it.each([
+    ['before', ['T', 'S']],
+    ['after', ['S', 'T']],
+  ])('case 19: what somebody else presented too, %s it, stays lent', async (_, order) => {
     const fleet = await start();
-    const [a, b, c] = fleet.hands;
+    const [a, , c] = fleet.hands;
     await fleet.load('S', 'T', {});
-    a.capture('S', A);
-    b.capture('T', A);
-    await fleet.agree();
+    for (const [index, session] of order.entries()) {
+      fleet.hands[index]?.capture(session, A);
+      await fleet.agree();
+    }
     c.evict('S');
     await fleet.arrived();
     await fleet.load('S');

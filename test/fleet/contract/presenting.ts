@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { apiKey, bearer } from '../../../src/index.js';
-import { eventually } from '../../support/redis-fleet.js';
 import type { Start } from './contract.js';
 import { leaseFor } from './fleet.js';
 
@@ -87,18 +86,18 @@ export function describePresenting(start: Start): void {
     await fleet.shows(['S', 'value-b'], [{}, 'value-b']);
   });
 
-  it('case 12: nor if it is not known there yet to be dead, or what lives to be there', async () => {
+  it('case 12: nor if it died where nobody else was looking', async () => {
     const fleet = await start();
     const [a, b, c] = fleet.hands;
     await fleet.load('S');
-    a.capture('S', A);
-    await fleet.shows(['S', 'value-a']);
-    leaseFor(a, 'S').settle(401);
+    a.capture({ tenant: 'another', session: 'S' }, A).settle(401);
+    await fleet.arrived();
+    a.evict({ tenant: 'another' });
     b.capture('S', B);
+    await fleet.shows(['S', 'value-b']);
     c.capture('S', A);
-    await eventually(async () => {
-      await fleet.shows(['S', 'value-b']);
-    });
+    await fleet.shows(['S', 'value-b'], [{}, 'value-b']);
+    expect(c.capture('S', A).usable).toBe(false);
   });
 
   it('the newest of two living ones stays, whoever heard of it first', async () => {

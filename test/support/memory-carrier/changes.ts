@@ -74,6 +74,7 @@ export class Changes {
       for (const [, { identity }] of [...held, ...this.#slots('tenant', tenant, 'g.')])
         records.keep('identity', identity, 2 * this.#idleMs);
     }
+    this.#touch('identity', change.identity, 2 * this.#idleMs);
     this.#touch('session', session, this.#idleMs);
     this.#touch('tenant', tenant, 2 * this.#idleMs);
   }

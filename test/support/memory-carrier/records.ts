@@ -21,6 +21,18 @@ export class Records {
     this.#clock = clock;
   }
 
+  /** Remembers how it is; the function puts it back to that. */
+  save(): () => void {
+    const entries = structuredClone(this.#entries);
+    const holders = structuredClone(this.#holders);
+    return () => {
+      this.#entries.clear();
+      for (const [key, entry] of entries) this.#entries.set(key, entry);
+      this.#holders.clear();
+      for (const [key, held] of holders) this.#holders.set(key, held);
+    };
+  }
+
   fields(kind: RecordKind, name: Name): ReadonlyMap<string, string> | undefined {
     return this.#find(kind, name)?.fields;
   }

@@ -16,7 +16,7 @@ export class Server {
   readonly records: Records;
   readonly #clock: Clock;
   readonly #logLength: number;
-  readonly #epoch: string;
+  #epoch: string;
   readonly #published: Published;
   readonly #log = new Map<string, RecordRef & { readonly seq: number }>();
   readonly #locks = new Map<Name, { readonly owner: string; readonly until: number }>();
@@ -33,13 +33,16 @@ export class Server {
     this.records = new Records(clock);
   }
 
-  standing(): Standing {
+  standing(known?: { readonly epoch: string; readonly seq: number }): Standing {
+    // It was put back to an earlier state.
+    if (known?.epoch === this.#epoch && known.seq > this.#seq) this.#epoch += '+';
     return { epoch: this.#epoch, seq: this.#seq, now: this.#clock.now(), latest: this.#latest };
   }
 
-  push(epoch: string, changes: readonly StoreChange[], now: number, latest: string, idleMs: number): Answer | Refusal {
-    if (epoch !== this.#epoch) return { refused: 'epoch' };
-    if (Math.floor(Number(latest) / 4_096) + EPOCH_MS > this.#clock.now() + MOST_AHEAD_MS) return { refused: 'skew' };
+  push(epoch: string, changes: readonly StoreChange[], now: number, latest: string, idleMs: number, heard: number): Answer | Refusal {
+    if (epoch !== this.#epoch || heard > this.#seq) return { refused: 'epoch' };
+    const isAhead = (stamp: string): boolean => Math.floor(Number(stamp) / 4_096) + EPOCH_MS > this.#clock.now() + MOST_AHEAD_MS;
+    if ([latest, ...changes.flatMap(stampsOf)].some(isAhead)) return { refused: 'skew' };
     if (latest > this.#latest) this.#latest = latest;
     const applied = new Changes(this.records, now, idleMs);
     for (const change of changes) applied.apply(change);
@@ -55,6 +58,19 @@ export class Server {
       this.#published.message({ epoch, seq: this.#seq, latest: this.#latest, records });
     }
     return this.#answer(this.records.withIdentities(applied.touched));
+  }
+
+  /** Remembers how it is, locks and groups aside; the function puts it back to that. */
+  save(): () => void {
+    const [seq, latest, log] = [this.#seq, this.#latest, new Map(this.#log)];
+    const restore = this.records.save();
+    return () => {
+      restore();
+      this.#seq = seq;
+      this.#latest = latest;
+      this.#log.clear();
+      for (const [key, entry] of log) this.#log.set(key, entry);
+    };
   }
 
   load(wanted: readonly RecordRef[]): Answer {
@@ -120,4 +136,9 @@ export class Server {
   #answer(records: readonly StoredRecord[]): Answer {
     return { ...this.standing(), records };
   }
+}
+
+function stampsOf(change: StoreChange): string[] {
+  if (change.kind === 'learn') return Object.values(change.fields).map((text) => text.slice(0, 16));
+  return [change.kind === 'pin' ? change.value.slice(0, 16) : change.at];
 }

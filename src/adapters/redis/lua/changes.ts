@@ -196,6 +196,16 @@ local function placeBoth(change, evicted)
   for _, entry in ipairs(slotsOf('t', tenant, 'g.')) do keep(keyOf('i', entry[2].identity), 2 * idleMs) end
 end
 
+-- Numbered by a clock that is too far ahead.
+local function isAhead(change)
+  if change.at and greater(change.at, farthest) then return true end
+  if change.value and greater(string.sub(change.value, 1, 16), farthest) then return true end
+  for _, value in pairs(change.fields or {}) do
+    if greater(string.sub(value, 1, 16), farthest) then return true end
+  end
+  return false
+end
+
 local apply = {}
 
 function apply.learn(change)
@@ -212,6 +222,8 @@ end
 function apply.present(change)
   local evicted = get('t', change.tenant, 'e') or ''
   if not greater(evicted, change.at) and not greater(get('s', change.session, 'e') or '', change.at) then placeBoth(change, evicted) end
+  -- Whoever presents it may be the last to hear that it is dead.
+  touch('i', change.identity, 2 * idleMs)
   touch('s', change.session, idleMs)
   touch('t', change.tenant, 2 * idleMs)
 end

@@ -5,13 +5,19 @@ const MOST_AHEAD_MS = 60_000;
 const NUMBERS_FROM_MS = Date.UTC(2020, 0, 1);
 const NUMBERS_PER_MS = 4_096;
 
-/** ARGV: epoch, now, the greatest number in the changes, how long a session is kept, how long the log may be, the changes as JSON. */
+/** ARGV: epoch, now, the greatest number in the changes, how long a session is kept, how long the log may be, the changes as JSON, how many messages are known. */
 export const PUSH = `
 if redis.call('HGET', META, 'epoch') ~= ARGV[1] then return '!epoch' end
-if math.floor(tonumber(ARGV[3]) / ${NUMBERS_PER_MS}) + ${NUMBERS_FROM_MS} > NOW + ${MOST_AHEAD_MS} then return '!skew' end
+if tonumber(redis.call('HGET', META, 'seq') or '0') < tonumber(ARGV[7]) then return '!epoch' end
+local farthest = string.format('%016.0f', (NOW + ${MOST_AHEAD_MS} - ${NUMBERS_FROM_MS} + 1) * ${NUMBERS_PER_MS} - 1)
+if greater(ARGV[3], farthest) then return '!skew' end
 local now, latest, idleMs, logLength = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 ${CHANGES}
-for _, change in ipairs(cjson.decode(ARGV[6])) do apply[change.kind](change) end
+local changes = cjson.decode(ARGV[6])
+for _, change in ipairs(changes) do
+  if isAhead(change) then return '!skew' end
+end
+for _, change in ipairs(changes) do apply[change.kind](change) end
 if greater(latest, redis.call('HGET', META, 'latest') or '') then redis.call('HSET', META, 'latest', latest) end
 if #changed > 0 then
   local seq = redis.call('HINCRBY', META, 'seq', 1)

@@ -1,10 +1,12 @@
 import { FORMAT } from './common.js';
 
-/** ARGV: an epoch, should there be none; how long things are kept. */
+/** ARGV: an epoch, should there be none, or one that is not what it was; how long things are kept; the epoch that is known, and how far it had got. */
 export const HELLO = `
 if redis.call('HSETNX', META, 'epoch', ARGV[1]) == 1 then
   redis.call('HSET', META, 'format', '${FORMAT}')
   redis.call('DEL', LOG)
+elseif redis.call('HGET', META, 'epoch') == ARGV[3] and tonumber(redis.call('HGET', META, 'seq') or '0') < tonumber(ARGV[4]) then
+  redis.call('HSET', META, 'epoch', ARGV[1])
 end
 -- Asked every few seconds by everybody: not each time a write.
 if redis.call('PTTL', META) < 1.5 * ARGV[2] then
