@@ -155,9 +155,9 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     runner.interruptAll();
     await Promise.race([Promise.all([incidents.settled(), replica?.flush()]), limit]);
     await Promise.race([delivery.settled(), limit]);
-    timer?.cancel();
     incidents.close();
-    await replica?.close();
+    await Promise.race([replica?.close(), limit]);
+    timer?.cancel();
   };
 
   const latchkey: Latchkey = {

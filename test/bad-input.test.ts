@@ -32,8 +32,10 @@ const BAD_SCOPES: readonly [string, unknown, RegExp][] = [
   ['a numeric session', { session: 5 }, /`session` must be a string/],
   ['a numeric provider', { provider: 5 }, /`provider` must be a string/],
   ['an unknown part', { sesion: 'S' }, /`sesion`/],
-  ['a list', ['S'], /string or an object/],
-  ['an empty list', [], /string or an object/],
+  ['a list', ['S'], /string or a plain object/],
+  ['a promise', Promise.resolve({ session: 'S' }), /string or a plain object/],
+  ['a date', new Date(), /string or a plain object/],
+  ['an empty list', [], /string or a plain object/],
 ];
 
 const WITH_SCOPE: readonly [string, (latchkey: Latchkey, scope: never) => unknown][] = [

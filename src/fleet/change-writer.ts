@@ -1,6 +1,6 @@
 import type { Ledger } from '../ledger/ledger.js';
 import type { Identity } from '../ledger/verdicts.js';
-import type { Learn, Name, Pin, Present, Stamp, StoreChange } from './carrier.js';
+import type { Learn, Name, Pin, Present, StoreChange } from './carrier.js';
 import type { FollowedSession, FollowedTenant } from './following.js';
 import { HybridClock } from './hybrid-clock.js';
 import type { Names } from './names.js';
@@ -63,8 +63,6 @@ export class ChangeWriter {
       const known = stored.get(field);
       if (known !== undefined && text <= known) continue;
       if (field === 'h' && !isHintNews(tracked)) continue;
-      // The same expiry again is no news, however new the presentation that gave it.
-      if (field === 'h' && known?.split('|')[1] === text.split('|')[1]) continue;
       // That work of one scope succeeded is of interest only to those who heard that it was turned away.
       if (scopeOf(field) !== undefined && isAcceptance(text) && (known === undefined || isAcceptance(known))) continue;
       fields[field] = text;
@@ -87,7 +85,7 @@ export class ChangeWriter {
       session: own,
       provider: field,
       identity: tracking.of(identity).name,
-      at: this.#stamp(at),
+      at: HybridClock.stamp(at),
       captured: Math.max(0, Math.round(captured)),
       own: seals.credential(credential, provider, own, field),
       lent: seals.credential(credential, provider, owner, field),
@@ -110,13 +108,8 @@ export class ChangeWriter {
     return { kind: 'pin', tenant, field: `x.${name}`, value };
   }
 
-  /** What was numbered by a clock that has been corrected since is no newer than that. */
-  #stamp(at: number): Stamp {
-    return HybridClock.stamp(this.#options.wall.numbers.bounded(at));
-  }
-
   evict({ tenant, session, at }: Evicted): StoreChange {
-    const stamp = this.#stamp(at);
+    const stamp = HybridClock.stamp(at);
     return session === undefined ? { kind: 'evict-tenant', tenant, at: stamp } : { kind: 'evict', tenant, session, at: stamp };
   }
 }

@@ -1,23 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { startTimer } from '../clock.js';
-import type { CanaryClaim, Coordinator, IncidentClaim, IncidentEnding } from '../ledger/store.js';
+import type { CanaryClaim, Coordinator, IncidentClaim, IncidentEnding, IncidentOf } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { AfterCanary } from '../policy/canary.js';
+import { Arrears } from './arrears.js';
 import type { Carrier, Name } from './carrier.js';
+import { Endings } from './endings.js';
+import { Memberships } from './memberships.js';
 import type { Names } from './names.js';
 
-/** A process that dies leaves its incidents after so long. */
-const MEMBERSHIP_MS = 60_000;
-const RENEW_EVERY_MS = 20_000;
 /** Other processes' canaries beyond so many are not listened for: whoever waits for one goes when its time is up. */
 const MOST_AWAITED = 1_000;
-const MOST_UNLEFT = 1_000;
 
 const DOWN = { state: 'down' } as const;
 
 export interface FleetCoordinatorOptions {
-  readonly carrier: Pick<Carrier, 'lock' | 'enter' | 'leave'>;
-  readonly names: Pick<Names, 'identity' | 'lock'>;
+  readonly carrier: Pick<Carrier, 'lock' | 'unlock' | 'enter' | 'leave'>;
+  readonly names: Pick<Names, 'identity' | 'provider' | 'lock'>;
   /** Whether the store answers; if not, it is not asked. */
   readonly isUp: () => boolean;
   /** A canary is back: its lock is to be given back, once what it learnt has been pushed. */
@@ -34,29 +33,25 @@ interface Awaited {
   listener: ((after: AfterCanary) => void) | undefined;
 }
 
-/** An incident that is open here and known to the store. */
-interface Membership {
-  readonly tag: string;
-  /** How many incidents here go by the same name: an identity that was forgotten and has come back may have a second one. */
-  count: number;
-  renewal: Promise<void> | undefined;
-}
-
 /** What only one process of a fleet is to do, decided by locks and groups in the store. */
 export class FleetCoordinator implements Coordinator {
   readonly #options: FleetCoordinatorOptions;
   readonly #process: string = randomUUID();
   readonly #awaited = new Map<Name, Set<Awaited>>();
-  readonly #memberships = new Map<Name, Membership>();
-  /** Groups that this process may still count as a member of: the store did not hear it leave. */
-  readonly #unleft = new Set<Name>();
+  readonly #arrears: Arrears;
+  readonly #endings: Endings;
+  readonly #memberships: Memberships;
   #awaitedCount = 0;
   #claims = 0;
-  #renewing: { cancel(): void } | undefined;
   #closed = false;
 
   constructor(options: FleetCoordinatorOptions) {
     this.#options = options;
+    const { carrier, names, isUp } = options;
+    const process = this.#process;
+    this.#arrears = new Arrears(isUp);
+    this.#endings = new Endings({ carrier, names, isUp, arrears: this.#arrears, process });
+    this.#memberships = new Memberships({ carrier, names, isUp, endings: this.#endings, process });
   }
 
   async claimCanary(identity: Identity, ms: number): Promise<CanaryClaim> {
@@ -72,6 +67,8 @@ export class FleetCoordinator implements Coordinator {
       acquired = await carrier.lock(lock, owner, ms);
     } catch {
       this.#forget(awaited);
+      // It may get there yet, and would keep everybody waiting for nobody.
+      this.#arrears.owe(owner, () => carrier.unlock(lock, owner, 'next'));
       return DOWN;
     }
     if (!acquired) return { state: 'held', onDone: (listener) => listen(awaited, listener) };
@@ -97,95 +94,42 @@ export class FleetCoordinator implements Coordinator {
     for (const awaited of [...(this.#awaited.get(lock) ?? [])]) this.#answer(awaited, after);
   }
 
+  /** The store answers again. */
+  found(): void {
+    this.#arrears.payAll();
+  }
+
+  /** The store has lost what it had. */
+  reset(): void {
+    this.#endings.forgetAll();
+  }
+
   /** The store is gone: what others find out is not heard any more, and whoever waits for it goes first here. */
   lost(): void {
     for (const awaited of [...this.#awaited.values()].flatMap((all) => [...all])) this.#answer(awaited, 'next');
   }
 
-  async enterIncident(identity: Identity, id: string): Promise<IncidentClaim> {
-    if (this.#isAlone()) return { state: 'down', id };
-    const group = this.#group(identity);
-    const known = this.#memberships.get(group);
-    if (known !== undefined) {
-      known.count++;
-      return { state: 'held', id: known.tag };
-    }
-    const { carrier } = this.#options;
-    try {
-      // Or it would find itself there, and take that for somebody who has told.
-      if (this.#unleft.delete(group)) await carrier.leave(group, this.#process);
-      const { first, tag } = await carrier.enter(group, this.#process, id, MEMBERSHIP_MS);
-      const membership: Membership = { tag, count: 1, renewal: undefined };
-      if (this.#closed) {
-        await this.#leave(group, membership);
-        return { state: 'down', id };
-      }
-      this.#memberships.set(group, membership);
-      this.#renewLater();
-      // Asked twice by a client that repeats what was not answered, it is still the first.
-      return { state: first || tag === id ? 'acquired' : 'held', id: tag };
-    } catch {
-      this.#noteUnleft(group);
-      return { state: 'down', id };
-    }
+  enterIncident(of: IncidentOf, id: string): Promise<IncidentClaim> {
+    return this.#memberships.enter(of, id);
   }
 
-  async leaveIncident(identity: Identity): Promise<IncidentEnding> {
-    const group = this.#group(identity);
-    const membership = this.#memberships.get(group);
-    // Who reported alone ends alone.
-    if (membership === undefined) return { state: 'down', id: undefined };
-    const { tag } = membership;
-    if (--membership.count > 0) return { state: 'others', id: tag };
-    this.#memberships.delete(group);
-    if (!this.#isAlone()) return this.#leave(group, membership);
-    this.#noteUnleft(group);
-    return { state: 'down', id: tag };
+  leaveIncident(of: IncidentOf, tellEnd?: (id: string) => void): Promise<IncidentEnding> {
+    return this.#memberships.leave(of, tellEnd);
   }
 
-  /** Nothing is renewed or heard any more; the incidents that are open are left to those who have them open too. Never rejects. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  /** Nothing is renewed or heard any more; the incidents that are open are left to those who have them open too. */
+  close(): void {
     this.#closed = true;
-    this.#renewing?.cancel();
+    this.#memberships.close();
+    this.#endings.close();
+    this.#arrears.close();
     for (const all of this.#awaited.values()) for (const { forget } of all) forget.cancel();
     this.#awaited.clear();
     this.#awaitedCount = 0;
-    const left = [...this.#memberships];
-    this.#memberships.clear();
-    if (this.#options.isUp()) await Promise.all(left.map(([group, membership]) => this.#leave(group, membership)));
-  }
-
-  async #leave(group: Name, { tag, renewal }: Membership): Promise<IncidentEnding> {
-    // Overtaken by its own renewal it would be back in.
-    await renewal;
-    try {
-      const left = await this.#options.carrier.leave(group, this.#process);
-      // The store has lost the group: everybody who was in it hears that nobody is left.
-      if (left.tag === undefined) return { state: 'down', id: tag };
-      return { state: left.last ? 'last' : 'others', id: left.tag };
-    } catch {
-      this.#noteUnleft(group);
-      return { state: 'down', id: tag };
-    }
-  }
-
-  #noteUnleft(group: Name): void {
-    this.#unleft.add(group);
-    if (this.#unleft.size <= MOST_UNLEFT) return;
-    for (const oldest of this.#unleft) {
-      this.#unleft.delete(oldest);
-      return;
-    }
   }
 
   #isAlone(): boolean {
     return this.#closed || !this.#options.isUp();
-  }
-
-  #group({ provider, fingerprint }: Identity): Name {
-    const { names } = this.#options;
-    return names.lock('incident', names.identity(provider, fingerprint));
   }
 
   #await(lock: Name, ms: number): Awaited {
@@ -218,24 +162,6 @@ export class FleetCoordinator implements Coordinator {
         return;
       }
     }
-  }
-
-  #renewLater(): void {
-    if (this.#closed) return;
-    this.#renewing ??= startTimer(RENEW_EVERY_MS, () => {
-      this.#renewing = undefined;
-      if (this.#options.isUp()) for (const [group, membership] of this.#memberships) this.#renew(group, membership);
-      if (this.#memberships.size > 0) this.#renewLater();
-    });
-  }
-
-  #renew(group: Name, membership: Membership): void {
-    // Under the tag that it was entered with: a store that has lost the group gets the same incident back.
-    const renewed = this.#options.carrier.enter(group, this.#process, membership.tag, MEMBERSHIP_MS);
-    membership.renewal = renewed.then(
-      () => {},
-      () => {},
-    );
   }
 }
 

@@ -105,7 +105,6 @@ export class Inbox {
     }
     const session = adoption.find(owner.tenant, followed.session) ?? adoption.open(owner.tenant, followed.session);
     followed.isOpen = true;
-    if (isFirst) adoption.recognize(session, followed.ref.name);
     if (this.#isEvicted(session, followed, evictedAt, stored.size > 0, isFirst)) {
       adoption.evictSession(owner.tenant, followed.session);
       return;
@@ -150,7 +149,6 @@ export class Inbox {
 
   #tenant(followed: FollowedTenant | undefined, record: StoredRecord, delivery: Delivery): void {
     if (followed === undefined || isStale(record, followed.version, delivery.how)) return;
-    const { ledger, outbox, wall } = this.#options;
     const isFirst = !followed.loaded;
     followed.version = record.version;
     this.#skipped.delete(followed);
@@ -161,7 +159,13 @@ export class Inbox {
       for (const session of [...followed.sessions]) this.#evictIfOlder(session, isFirst, delivery);
     }
     const tenant = this.#tenantFor(followed);
-    if (tenant === undefined) return;
+    if (tenant !== undefined) this.#globals(followed, tenant, record, delivery);
+    for (const [field, text] of Object.entries(record.fields))
+      if (field.startsWith(PIN)) this.#pins.adopt(followed, field.slice(PIN.length), text, delivery);
+  }
+
+  #globals(followed: FollowedTenant, tenant: Tenant, record: StoredRecord, delivery: Delivery): void {
+    const { ledger, outbox, wall } = this.#options;
     const names = new Set<Name>();
     for (const [field, text] of Object.entries(record.fields)) {
       const slot = field.startsWith(GLOBAL) ? readSlot(text) : undefined;
@@ -174,8 +178,6 @@ export class Inbox {
       if (outbox.pending.isGlobalPending(followed, provider)) this.#skipped.add(followed);
       else note(delivery, ledger.adoption.global(tenant, provider, undefined));
     }
-    for (const [field, text] of Object.entries(record.fields))
-      if (field.startsWith(PIN)) this.#pins.adopt(followed, field.slice(PIN.length), text, delivery);
   }
 
   /** One that has left the ledger comes back for whoever waits for what it lends. */
@@ -222,7 +224,7 @@ export class Inbox {
 
   /** Who presented what a global slot holds, where that session is not known here. */
   #stranger(tenant: Tenant, { by, captured }: StoredSlot): Session {
-    const session = new Stranger(tenant, undefined, by);
+    const session = new Stranger(tenant, undefined);
     this.#options.outbox.noteStranger(session, by, captured);
     return session;
   }
@@ -244,11 +246,8 @@ export class Inbox {
   #isEvicted(session: Session, followed: FollowedSession, at: number, holdsMore: boolean, isFirst: boolean): boolean {
     const evictedAt = Math.max(at, followed.owner.evictedAt);
     if (holdsMore || evictedAt === 0) return false;
-    for (const { provider, at: placedAt } of session.allSlots()) {
-      const isPending = this.#options.outbox.pending.isSlotPending(followed, provider);
-      if (isPending) this.#skipped.add(followed);
-      if (isPending || placedAt >= evictedAt) return false;
-    }
+    for (const { provider, at: placedAt } of session.allSlots())
+      if (placedAt >= evictedAt || this.#options.outbox.pending.isSlotPending(followed, provider)) return false;
     const isNews = evictedAt > followed.evictedAt && !isFirst;
     followed.evictedAt = evictedAt;
     return isNews || session.slots !== undefined;

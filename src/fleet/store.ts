@@ -168,11 +168,12 @@ class FleetReplica implements Replica {
   }
 
   async close(): Promise<void> {
-    await this.coordinator.close();
+    this.coordinator.close();
     await this.#link.close();
   }
 
   #reset(): void {
+    this.coordinator.reset();
     for (const session of this.#following.sessions()) session.version = 0;
     for (const tenant of this.#following.tenants()) tenant.version = 0;
     if (this.#ledger !== undefined) this.journal.noteAll(this.#ledger);
@@ -218,7 +219,7 @@ class FleetReplica implements Replica {
     if (state === 'down') {
       this.#told.clear();
       this.coordinator.lost();
-    }
+    } else this.coordinator.found();
     this.#host.emitter.emit('store', () => ({ state, error }));
   }
 

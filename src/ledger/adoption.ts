@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
 import { ANY, type Change } from './change.js';
 import type { Pin, Pins } from './pins.js';
-import { type Session, Stranger, type Tenant } from './session.js';
+import type { Session, Tenant } from './session.js';
 import type { Placed, Slots } from './slots.js';
 import type { Identities, Identity } from './verdicts.js';
 
@@ -89,15 +89,6 @@ export class Adoption {
   evictSession(tenant: string | undefined, session: string | undefined): void {
     if (session !== undefined) this.#options.evictSession(tenant, session);
     else this.#options.slots.evict(tenant, undefined, 'asked', false);
-  }
-
-  /** A session that is known here lent what was taken for a stranger's. */
-  recognize(session: Session, record: string): void {
-    const { tenant, name } = session;
-    for (const slot of tenant.globals.values()) {
-      const { by } = slot;
-      if (by instanceof Stranger && (by.record === record || (by.record === undefined && by.name === name))) slot.by = session;
-    }
   }
 
   /** The clock that numbered them was wrong: nothing is numbered above `greatest`. */

@@ -70,6 +70,8 @@ export interface ScopeRules {
   readonly canonicalProvider: ((provider: string) => string) | undefined;
 }
 
+const NO_SCOPE = 'scope: must be a string or a plain object';
+
 /** @throws {TypeError} naming what is wrong with the scope. */
 export function readScope(scope: Scope, rules: ScopeRules, ownOnly = false): WorkScope {
   // Kept apart and small: this is asked for each session at each tick.
@@ -92,8 +94,9 @@ function readParts(scope: Scope, rules: ScopeRules, ownOnly: boolean): WorkScope
         throw new TypeError(`scope: unknown part \`${part}\``);
     }
     ({ tenant, session, provider, purpose } = scope);
+    if (tenant === undefined && session === undefined && provider === undefined && purpose === undefined) requireParts(scope);
   } else {
-    throw new TypeError('scope: must be a string or an object');
+    throw new TypeError(NO_SCOPE);
   }
   if (tenant !== undefined) requirePart('tenant', tenant);
   if (session !== undefined) requirePart('session', session);
@@ -102,6 +105,14 @@ function readParts(scope: Scope, rules: ScopeRules, ownOnly: boolean): WorkScope
   if (rules.multiTenant && tenant === undefined) throw new TypeError("scope: `tenant` is required with `tenancy: 'multi'`");
   if (provider !== undefined && rules.canonicalProvider !== undefined) provider = rules.canonicalProvider(provider);
   return new WorkScope(tenant, session, provider, purpose, ownOnly);
+}
+
+/** So would a promise that was not awaited, or a date: what names no part has to be a plain object, of whatever realm. */
+function requireParts(scope: object): void {
+  const prototype: unknown = Object.getPrototypeOf(scope);
+  if (prototype === null || Object.getPrototypeOf(prototype) === null) return;
+  if ('tenant' in scope || 'session' in scope || 'provider' in scope || 'purpose' in scope) return;
+  throw new TypeError(NO_SCOPE);
 }
 
 function requirePart(name: string, value: unknown): void {

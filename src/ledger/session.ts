@@ -55,16 +55,8 @@ export class Session {
   }
 }
 
-/** Another process's session, known here only by what it lent: whether it is still there is for others to say. */
-export class Stranger extends Session {
-  /** What others know it by; undefined for one that left this process's memory. */
-  readonly record: string | undefined;
-
-  constructor(tenant: Tenant, name: string | undefined, record: string | undefined) {
-    super(tenant, name);
-    this.record = record;
-  }
-}
+/** Another process's session, or one that this process had no room for: whether it is still there is for others to say. */
+export class Stranger extends Session {}
 
 export class Tenant {
   readonly name: string | undefined;

@@ -258,7 +258,7 @@ export class Slots {
 /** What it lent stays lent, by somebody who is not known here any more. */
 function lendOn(session: Session): void {
   const { tenant, name } = session;
-  for (const slot of tenant.globals.values()) if (slot.by === session) slot.by = new Stranger(tenant, name, undefined);
+  for (const slot of tenant.globals.values()) if (slot.by === session) slot.by = new Stranger(tenant, name);
 }
 
 function isGone(session: Session): boolean {

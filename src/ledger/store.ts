@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { Emitter } from '../events.js';
 import type { AfterCanary } from '../policy/canary.js';
+import type { Incident } from '../policy/incident.js';
 import type { Journal } from './journal.js';
 import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';
@@ -51,10 +52,16 @@ export interface Coordinator {
   /** The right to try an identity first, for the whole fleet, for so many milliseconds. Never rejects. */
   claimCanary(identity: Identity, ms: number): Promise<CanaryClaim>;
   /** An incident has opened here. Only who gets `acquired` or `down` reports it. Never rejects. */
-  enterIncident(identity: Identity, id: string): Promise<IncidentClaim>;
-  /** It has ended here. Never rejects. */
-  leaveIncident(identity: Identity): Promise<IncidentEnding>;
+  enterIncident(of: IncidentOf, id: string): Promise<IncidentClaim>;
+  /**
+   * It has ended here; without `tellEnd` there is nothing to tell of that. Where others have it open, `tellEnd` is called with the id of the
+   * incident if all of them die and it falls to this process to tell the end. Never rejects.
+   */
+  leaveIncident(of: IncidentOf, tellEnd?: (id: string) => void): Promise<IncidentEnding>;
 }
+
+/** Whose incident it is: a credential's, or all of a provider's if it has no fingerprint. */
+export type IncidentOf = Pick<Incident, 'provider' | 'fingerprint'>;
 
 export type CanaryClaim =
   /** `done` says how the call went, once. */
@@ -70,7 +77,7 @@ export interface IncidentClaim {
 }
 
 export interface IncidentEnding {
-  /** `last`: nobody else has it open. `others`: somebody has. */
+  /** `last`: nobody else has it open. `others`: somebody has, or has told the end. */
   readonly state: 'last' | 'others' | 'down';
   readonly id: string | undefined;
 }

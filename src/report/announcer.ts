@@ -1,37 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Emitter } from '../events.js';
-import {
-  decideReport,
-  type Incident,
-  type IncidentEnd,
-  type ReportDecision,
-  type ReportLimits,
-  type Suppression,
-} from '../policy/incident.js';
+import { decideReport, type Incident, type ReportDecision, type ReportLimits, type Suppression } from '../policy/incident.js';
 import type { Counters } from '../stats.js';
+import type { Announcement, WideIncident } from './open-incident.js';
 import type { Delivery } from './reporter.js';
-
-/** How an incident has been told: not yet, by itself, not at all, as part of its provider's, or by another process under its own id. */
-export type Announcement =
-  | { readonly how: 'pending' | 'single' | 'suppressed' }
-  | { readonly how: 'wide'; readonly wide: WideIncident }
-  | { readonly how: 'elsewhere'; readonly id: string };
-
-/** So many incidents of one provider at once that they are told as one. */
-interface WideIncident {
-  readonly incident: Incident;
-  readonly members: Set<string>;
-  /** Of the members that have ended. */
-  scopeCount: number;
-  suppressed: number;
-  end: IncidentEnd | undefined;
-}
 
 /** What has happened lately at one provider. */
 interface ProviderHistory {
   /** When each identity last opened an incident, oldest first. */
   readonly openedAt: Map<string | undefined, number>;
+  /** When the last report of all of it was sent, or was left to another process. */
   wideAt: number | undefined;
   wide: WideIncident | undefined;
 }
@@ -83,60 +62,62 @@ export class Announcer {
     if (at >= 0) this.#reportedAt.splice(at, 1);
   }
 
-  /** Tells an incident that has outlived its grace, or says that it is not told. One with a place in `reserved` is told by itself. */
+  /**
+   * Tells an incident that has outlived its grace, or says that it is not told. One with a place in `reserved` is told by itself. `wide`: the
+   * first to be told as its provider's has that yet to be told.
+   */
   announce(incident: Incident, reserved?: number): Announcement {
     const now = this.#options.clock.now();
-    const history = this.#history(incident.provider);
     const decision = reserved === undefined ? this.#decide(incident, now) : 'single';
     if (decision === 'single') {
       if (reserved === undefined) this.#noteReported(now);
-      this.#report(incident);
+      if (this.#options.delivery.send('opened', incident)) this.#options.counters.reports++;
       return { how: 'single' };
     }
+    const history = this.#history(incident.provider);
     if (decision === 'provider-wide') {
       const wide = widen(incident, now);
       history.wide = wide;
       history.wideAt = now;
       this.#noteReported(now);
-      this.#report(wide.incident);
       return { how: 'wide', wide };
     }
-    this.#suppress(incident, decision.suppressed);
+    this.#suppress(incident.id, decision.suppressed);
     if (history.wide === undefined || decision.suppressed !== 'provider-wide') return { how: 'suppressed' };
     history.wide.members.add(incident.id);
     return { how: 'wide', wide: history.wide };
   }
 
   /** Another process has told it, or decided not to, under `id`. */
-  leaveTo(incident: Incident, id: string): Announcement {
+  leaveTo(id: string, incident: string): Announcement {
     this.#suppress(incident, 'elsewhere');
     return { how: 'elsewhere', id };
   }
 
-  /** An end is told only where the opening was. */
-  ended(incident: Incident, announcement: Announcement): void {
-    switch (announcement.how) {
-      case 'pending':
-        this.#suppress(incident, 'grace');
-        return;
-      case 'single':
-        if (incident.end !== 'evicted') this.#options.delivery.send('ended', incident);
-        return;
-      case 'wide':
-        this.#leaveWide(incident, announcement.wide);
-    }
+  /** It was over before anybody was told; `wide`: and that was its provider's. */
+  spared(incident: string, wide?: WideIncident): void {
+    this.#suppress(incident, 'grace');
+    if (wide === undefined) return;
+    const history = this.#history(wide.incident.provider);
+    // The next one is to be told.
+    if (history.wideAt === wide.reserved) history.wideAt = undefined;
   }
 
-  #leaveWide(incident: Incident, wide: WideIncident): void {
+  /** An end is told only where the opening was. @returns the provider's incident if that is over with it, and how. */
+  ended(incident: Incident, announcement: Announcement): { readonly wide: WideIncident; readonly over: Incident } | undefined {
+    if (announcement.how === 'single' && incident.end !== 'evicted') this.#options.delivery.send('ended', incident);
+    return announcement.how === 'wide' ? this.#leaveWide(incident, announcement.wide) : undefined;
+  }
+
+  #leaveWide(incident: Incident, wide: WideIncident): { readonly wide: WideIncident; readonly over: Incident } | undefined {
     wide.members.delete(incident.id);
     wide.scopeCount += incident.scopeCount;
     wide.suppressed += incident.suppressed;
     if (incident.end !== 'evicted') wide.end = incident.end;
-    if (wide.members.size > 0) return;
+    if (wide.members.size > 0) return undefined;
     this.#history(incident.provider).wide = undefined;
-    if (wide.end === undefined) return;
-    const { scopeCount, suppressed, end } = wide;
-    this.#options.delivery.send('ended', { ...wide.incident, scopeCount, suppressed, end, endedAt: incident.endedAt });
+    const { scopeCount, suppressed, end = 'evicted' } = wide;
+    return { wide, over: { ...wide.incident, scopeCount, suppressed, end, endedAt: incident.endedAt } };
   }
 
   #decide({ provider }: Incident, now: number): ReportDecision {
@@ -149,13 +130,9 @@ export class Announcer {
     this.#reportedAt = [...this.#reportedAt, now].slice(-this.#options.limits.perHour);
   }
 
-  #report(incident: Incident): void {
-    if (this.#options.delivery.send('opened', incident)) this.#options.counters.reports++;
-  }
-
-  #suppress(incident: Incident, why: Suppression): void {
+  #suppress(incident: string, why: Suppression): void {
     this.#options.counters.reportsSuppressed++;
-    this.#options.emitter.emit('suppressed', () => ({ incident: incident.id, why }));
+    this.#options.emitter.emit('suppressed', () => ({ incident, why }));
   }
 
   #history(provider: string | undefined): ProviderHistory {
@@ -172,10 +149,15 @@ export class Announcer {
 function widen(incident: Incident, now: number): WideIncident {
   return {
     incident: { ...incident, id: randomUUID(), kind: 'provider', fingerprint: undefined, openedAt: now },
+    cause: incident.id,
+    reserved: now,
     members: new Set([incident.id]),
     scopeCount: 0,
     suppressed: 0,
     end: undefined,
+    announcement: { how: 'pending' },
+    announcing: false,
+    over: undefined,
   };
 }
 

@@ -2,7 +2,12 @@ import type { ScopeParts } from '../errors.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Incident, IncidentEnd } from '../policy/incident.js';
-import type { Announcement } from './announcer.js';
+
+/** How an incident has been told: not yet, by itself, not at all, as part of its provider's, or by another process under its own id. */
+export type Announcement =
+  | { readonly how: 'pending' | 'single' | 'suppressed' }
+  | { readonly how: 'wide'; readonly wide: WideIncident }
+  | { readonly how: 'elsewhere'; readonly id: string };
 
 /** A scope that has met a block and not been free of it since. */
 export interface Afflicted {
@@ -13,7 +18,16 @@ export interface Afflicted {
   absorbed: boolean;
 }
 
-export interface OpenIncident {
+/** How far the news of an incident has got. */
+export interface News {
+  announcement: Announcement;
+  /** The reporter is being told of it, or whoever decides whether it is. */
+  announcing: boolean;
+  /** What it was in the end. */
+  over: Incident | undefined;
+}
+
+export interface OpenIncident extends News {
   readonly id: string;
   readonly identity: Identity;
   readonly status: number | undefined;
@@ -22,14 +36,23 @@ export interface OpenIncident {
   readonly afflicted: Set<Afflicted>;
   scopeCount: number;
   suppressed: number;
-  announcement: Announcement;
-  /** The reporter is being told of it, or whoever decides whether it is. */
-  announcing: boolean;
-  /** What it was in the end. */
-  over: Incident | undefined;
   opening: { cancel(): void } | undefined;
   ending: { cancel(): void } | undefined;
   /** How the last of its scopes recovered; none has if all were evicted. */
+  end: IncidentEnd | undefined;
+}
+
+/** So many incidents of one provider at once that they are told as one. */
+export interface WideIncident extends News {
+  readonly incident: Incident;
+  /** The incident in whose place it is told. */
+  readonly cause: string;
+  /** Its place among the reports of this hour. */
+  readonly reserved: number;
+  readonly members: Set<string>;
+  /** Of the members that have ended. */
+  scopeCount: number;
+  suppressed: number;
   end: IncidentEnd | undefined;
 }
 

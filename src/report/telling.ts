@@ -1,7 +1,7 @@
-import type { Coordinator } from '../ledger/store.js';
+import type { Coordinator, IncidentOf } from '../ledger/store.js';
 import type { Incident } from '../policy/incident.js';
 import type { Announcer } from './announcer.js';
-import { describe, type OpenIncident } from './open-incident.js';
+import { type Announcement, describe, type OpenIncident, type WideIncident } from './open-incident.js';
 
 /** Begins the id of an incident that its first process did not tell by itself: nobody is to tell its end. */
 const UNTOLD = '-';
@@ -13,7 +13,7 @@ const UNTOLD = '-';
 export class Telling {
   readonly #announcer: Announcer;
   readonly #coordinator: Coordinator | undefined;
-  /** One after the other for each credential, or who leaves an incident would take along who has just entered the next. */
+  /** One after the other for each credential and provider, or who leaves an incident would take along who has just entered the next. */
   readonly #tails = new Map<string, Promise<void>>();
   #closed = false;
 
@@ -23,26 +23,27 @@ export class Telling {
   }
 
   /** It has outlived its grace. */
-  opened(incident: OpenIncident): void {
+  opened(incident: OpenIncident | WideIncident): void {
     if (incident.announcement.how !== 'pending' || incident.announcing) return;
     incident.announcing = true;
     const coordinator = this.#coordinator;
     if (coordinator !== undefined) {
-      this.#inTurn(incident, () => this.#enter(incident, coordinator));
+      this.#inTurn(of(incident), () => this.#enter(incident, coordinator));
       return;
     }
-    incident.announcement = this.#announcer.announce(describe(incident));
+    this.#announce(incident, isWide(incident) ? incident.reserved : undefined);
     incident.announcing = false;
     // The reporter may have brought fresh auth at the news.
-    if (incident.over !== undefined) this.#announcer.ended(incident.over, incident.announcement);
+    if (incident.over !== undefined) this.#tellEnd(incident.over, incident.announcement);
   }
 
-  ended(incident: OpenIncident, over: Incident): void {
+  ended(incident: OpenIncident | WideIncident, over: Incident): void {
     incident.over = over;
     if (incident.announcing) return;
     const coordinator = this.#coordinator;
-    if (coordinator === undefined || incident.announcement.how === 'pending') this.#announcer.ended(over, incident.announcement);
-    else this.#inTurn(incident, () => this.#leave(incident, over, coordinator));
+    if (incident.announcement.how === 'pending') this.#spare(incident);
+    else if (coordinator === undefined) this.#tellEnd(over, incident.announcement);
+    else this.#inTurn(of(incident), () => this.#leave(incident, over, coordinator));
   }
 
   /** Resolves when what is being decided has been. */
@@ -55,8 +56,8 @@ export class Telling {
     this.#closed = true;
   }
 
-  #inTurn({ identity }: OpenIncident, step: () => Promise<void>): void {
-    const key = JSON.stringify([identity.provider, identity.fingerprint]);
+  #inTurn({ provider, fingerprint }: IncidentOf, step: () => Promise<void>): void {
+    const key = JSON.stringify([provider, fingerprint]);
     const before = this.#tails.get(key);
     const tail = (before === undefined ? step() : before.then(step)).then(undefined, () => {});
     this.#tails.set(key, tail);
@@ -65,11 +66,11 @@ export class Telling {
     });
   }
 
-  async #enter(incident: OpenIncident, coordinator: Coordinator): Promise<void> {
+  async #enter(incident: OpenIncident | WideIncident, coordinator: Coordinator): Promise<void> {
     try {
       if (this.#closed) return;
       if (incident.over === undefined) await this.#claim(incident, coordinator);
-      else this.#announcer.ended(incident.over, incident.announcement);
+      else this.#spare(incident);
     } catch {
       // A clock of the user's may throw, and nobody waits for this who could be told: it is only left in the end.
       incident.announcement = { how: 'suppressed' };
@@ -79,42 +80,80 @@ export class Telling {
     if (incident.over !== undefined && incident.announcement.how !== 'pending') await this.#leave(incident, incident.over, coordinator);
   }
 
-  async #claim(incident: OpenIncident, coordinator: Coordinator): Promise<void> {
+  async #claim(incident: OpenIncident | WideIncident, coordinator: Coordinator): Promise<void> {
     const announcer = this.#announcer;
-    const { id, identity } = incident;
-    const reserved = announcer.reserve(describe(incident));
-    const claim = await coordinator.enterIncident(identity, reserved === undefined ? UNTOLD + id : id);
+    const reserved = isWide(incident) ? incident.reserved : announcer.reserve(describe(incident));
+    const { id } = isWide(incident) ? incident.incident : incident;
+    const claim = await coordinator.enterIncident(of(incident), reserved === undefined ? UNTOLD + id : id);
     if (this.#closed) return;
     if (claim.state === 'held') {
       announcer.withdraw(reserved);
-      incident.announcement = announcer.leaveTo(describe(incident), claim.id);
+      incident.announcement = announcer.leaveTo(claim.id, isWide(incident) ? incident.cause : id);
       return;
     }
     if (incident.over === undefined) {
-      incident.announcement = announcer.announce(describe(incident), reserved);
+      this.#announce(incident, reserved);
       return;
     }
     // Over before anybody could be told. But who has come in since relies on its having been.
-    const { state } = await coordinator.leaveIncident(identity);
+    const { over } = incident;
+    const isTold = claim.state === 'acquired' && reserved !== undefined;
+    const { state } = await coordinator.leaveIncident(of(incident), isTold ? () => this.#tellEnd(over, { how: 'single' }) : undefined);
     if (this.#closed) return;
-    if (claim.state === 'acquired' && state === 'others' && reserved !== undefined) {
-      announcer.announce(describe(incident), reserved);
+    if (isTold && state === 'others') {
+      announcer.announce(isWide(incident) ? incident.incident : describe(incident), reserved);
       return;
     }
     announcer.withdraw(reserved);
-    announcer.ended(incident.over, incident.announcement);
+    this.#spare(incident);
   }
 
-  async #leave(incident: OpenIncident, over: Incident, coordinator: Coordinator): Promise<void> {
-    const { announcement, identity } = incident;
-    const ending = await coordinator.leaveIncident(identity);
+  /** Once told, all of a provider's are an incident of their own, with an opening and an end in the fleet. */
+  #announce(incident: OpenIncident | WideIncident, reserved: number | undefined): void {
+    const announcement = this.#announcer.announce(isWide(incident) ? incident.incident : describe(incident), reserved);
+    incident.announcement = announcement;
+    if (announcement.how === 'wide') this.opened(announcement.wide);
+  }
+
+  async #leave(incident: OpenIncident | WideIncident, over: Incident, coordinator: Coordinator): Promise<void> {
+    const { announcement } = incident;
+    const ending = await coordinator.leaveIncident(of(incident), this.#endToTell(over, announcement));
     if (this.#closed) return;
     if (announcement.how === 'elsewhere') {
-      const id = ending.id ?? announcement.id;
-      if (ending.state === 'last' && !id.startsWith(UNTOLD)) this.#announcer.ended({ ...over, id }, { how: 'single' });
+      if (ending.state === 'last') this.#endToTell(over, announcement)?.(ending.id ?? announcement.id);
       return;
     }
     // Whoever is the last to be rid of it tells the end of what was told here.
-    if (announcement.how !== 'single' || ending.state !== 'others') this.#announcer.ended(over, announcement);
+    if (announcement.how !== 'single' || ending.state !== 'others') this.#tellEnd(over, announcement);
   }
+
+  /** What is told of an end under the id that the opening had in the fleet; undefined if there is nothing to tell. */
+  #endToTell(over: Incident, announcement: Announcement): ((id: string) => void) | undefined {
+    const { how } = announcement;
+    if (over.end === 'evicted' || (how !== 'single' && how !== 'elsewhere')) return undefined;
+    if (how === 'elsewhere' && announcement.id.startsWith(UNTOLD)) return undefined;
+    return (id) => {
+      if (!id.startsWith(UNTOLD)) this.#tellEnd({ ...over, id: how === 'single' ? over.id : id }, { how: 'single' });
+    };
+  }
+
+  #tellEnd(over: Incident, announcement: Announcement): void {
+    if (this.#closed) return;
+    const wide = this.#announcer.ended(over, announcement);
+    if (wide !== undefined) this.ended(wide.wide, wide.over);
+  }
+
+  #spare(incident: OpenIncident | WideIncident): void {
+    if (isWide(incident)) this.#announcer.spared(incident.cause, incident);
+    else this.#announcer.spared(incident.id);
+  }
+}
+
+function isWide(incident: OpenIncident | WideIncident): incident is WideIncident {
+  return 'members' in incident;
+}
+
+/** What the incident is of. */
+function of(incident: OpenIncident | WideIncident): IncidentOf {
+  return isWide(incident) ? incident.incident : incident.identity;
 }

@@ -64,6 +64,29 @@ describeWithRedis('the bounds of parked jobs', () => {
     expect((await bench.queue.getJob(job.id ?? ''))?.failedReason).toMatch(/^the job has waited since 2026-01-01T00:00:00.000Z/);
   });
 
+  it('one that was removed while it was parked leaves nothing to another one with its id', async () => {
+    const clock = manualClock();
+    bench.dead();
+    const processor = bench.made({ maxParkedMs: 60_000, maxParked: 1, clock });
+    await bench.working(processor);
+    await bench.add({ jobId: 'daily' });
+    await bench.parked(1);
+    clock.advance(59_000);
+    expect(await bench.queue.remove('daily')).toBe(1);
+    await bench.add({ jobId: 'daily' });
+    await until('it is parked', () => processor.stats().parkings === 2);
+    await bench.parked(1);
+    expect((await bench.queue.getDelayed())[0]?.delay).toBe(60_000);
+    clock.advance(1_000);
+    expect(await bench.queue.remove('daily')).toBe(1);
+    const job = await bench.add({ jobId: 'daily' });
+    await until('it is parked too', () => processor.stats().parkings === 3);
+    expect(processor.stats()).toMatchObject({ expired: 0, overflowed: 0 });
+    bench.latchkey.capture('s0', bearer('fresh'));
+    await until('it is done', () => job.isCompleted());
+    expect(bench.errors).toEqual([]);
+  });
+
   it('one that is rejected again and again although its scope can run comes back more and more slowly', async () => {
     // The scope can borrow, and the run may not.
     const lending = createLatchkey();

@@ -184,6 +184,22 @@ describeWithRedis('parked jobs whose process is gone, or that somebody else has 
     expect(waiting).toEqual([1, 0]);
   });
 
+  it('none is left behind that was taken when the processor was closed', async () => {
+    bench.dead();
+    const processor = bench.made();
+    const worker = await bench.working(processor);
+    await bench.queue.addBulk(Array.from({ length: 20 }, () => ({ name: 'work', data: { session: 's0' } })));
+    await bench.parked(20);
+    await worker.close();
+    bench.latchkey.capture('s0', bearer('fresh'));
+    // They are being taken; what the server says to that is heard later.
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+    expect(processor.stats()).toMatchObject({ parked: 0, released: 0 });
+    await processor.close();
+    expect(processor.stats().released).toBe(20);
+    expect([await bench.queue.getDelayedCount(), await bench.queue.getWaitingCount()]).toEqual([0, 20]);
+  });
+
   it('3,000 parked jobs are released within seconds, and nothing of them is left', async () => {
     bench.dead();
     const processor = bench.made();

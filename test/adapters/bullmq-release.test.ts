@@ -4,6 +4,7 @@ import { Release } from '../../src/adapters/bullmq/release.js';
 import { ScopeWatch, type WaitingJob } from '../../src/adapters/bullmq/scope-watch.js';
 import { bearer, createLatchkey } from '../../src/index.js';
 import { freezeTime, START, settled } from '../support/clock.js';
+import { deferred } from '../support/deferred.js';
 
 beforeEach(() => freezeTime());
 afterEach(() => void vi.useRealTimers());
@@ -12,7 +13,7 @@ const jobOf = (id: string, session = 's0', since = START): WaitingJob => ({ id, 
 
 describe('giving parked jobs back', () => {
   /** A queue that only time can move: what becomes of a job there is tested on the real one. */
-  function setUp({ strikes = 0 } = {}) {
+  function setUp({ strikes = 0, taking = Promise.resolve() } = {}) {
     const given: string[] = [];
     const delayed: [string, number][] = [];
     const blocked: string[] = [];
@@ -28,7 +29,7 @@ describe('giving parked jobs back', () => {
           isDelayed: async () => true,
         }),
       },
-      parked: { take: async (ids: readonly string[]) => ids.map(record) } as unknown as ParkedJobs,
+      parked: { take: (ids: readonly string[]) => taking.then(() => ids.map(record)) } as unknown as ParkedJobs,
       clock: { now: () => Date.now() },
       canRun: ({ session = '' }) => !dead.has(session),
       onBlocked: ({ id }) => void blocked.push(id),
@@ -75,6 +76,23 @@ describe('giving parked jobs back', () => {
     await settled();
     await release.close();
     release.add([jobOf('later')]);
+    await pass(100);
+    expect(given.length).toBe(25);
+  });
+
+  it('gives back what was taken before it was closed, which waits for that', async () => {
+    const taking = deferred();
+    const { release, given } = setUp({ taking: taking.promise });
+    release.add(Array.from({ length: 60 }, (_, at) => jobOf(`${at}`)));
+    let isClosed = false;
+    const closing = release.close().then(() => {
+      isClosed = true;
+    });
+    await pass(100);
+    expect([isClosed, given.length]).toEqual([false, 0]);
+    taking.resolve();
+    await closing;
+    expect(given.length).toBe(25);
     await pass(100);
     expect(given.length).toBe(25);
   });

@@ -70,7 +70,7 @@ async function failureOf(promise: Promise<unknown>): Promise<StoreError> {
 }
 
 function pushSecret(carrier: RedisCarrier, epoch: string): Promise<unknown> {
-  const learn = { kind: 'learn', identity: name('a'), fields: { f: SECRET } } as const;
+  const learn = { kind: 'learn', identity: name('a'), fields: { f: `${STAMP}${SECRET}` } } as const;
   return carrier.push(epoch, [learn], Date.now(), STAMP);
 }
 

@@ -96,6 +96,18 @@ const pushes = fc.array(fc.record({ changes: fc.array(change, { minLength: 1, ma
   maxLength: 14,
 });
 
+/** What none of our processes has written, and what one of them may have. */
+const foreign = fc.record({
+  before: fc.nat(13),
+  ref: fc.constantFrom(...ALL),
+  field: fc.constantFrom('r', 'f', 'h', 'x', 'e', 's.one', 'x.one', ...PROVIDERS.flatMap((one) => [`p.${name(one)}`, `g.${name(one)}`])),
+  text: fc.oneof(
+    fc.constantFrom('', 'nonsense', '|||||', '-1', '99', stamp(3), `${stamp(4)}|0|`, `${stamp(5)}2`),
+    fc.constantFrom(...IDENTITIES, 'nobody').map((one) => `${stamp(6)}|0|${name(one)}|${name('t0s0')}|${NOW}|own`),
+    fc.constantFrom(...IDENTITIES).map((one) => `${stamp(6)}|2|${name(one)}|${name('t0s0')}|soon|own`),
+  ),
+});
+
 function sorted(records: readonly StoredRecord[]): StoredRecord[] {
   const key = (record: StoredRecord): string => `${record.kind} ${record.name}`;
   return [...records].sort((a, b) => (key(a) < key(b) ? -1 : 1));
@@ -129,29 +141,40 @@ describeWithRedis('the scripts on a server, and their twin in memory', () => {
 
   it('answer, keep and publish the same, whatever is pushed', async () => {
     await fc.assert(
-      fc.asyncProperty(pushes, fc.integer({ min: 1, max: 6 }), fc.nat(16), async (all, logLength, since) => {
-        const namespace = `property-${++namespaces}`;
-        const redis = await listening(redisCarrier(client, { namespace, logLength }));
-        const memory = await listening(new MemoryStore({ clock: { now: () => NOW }, logLength }).carrier());
-        try {
-          const [one, two] = [await redis.carrier.hello(), await memory.carrier.hello()];
-          for (const { changes, now, latest } of all) {
-            const answers = [
-              await redis.carrier.push(one.epoch, changes, now, latest),
-              await memory.carrier.push(two.epoch, changes, now, latest),
-            ];
-            expect(comparable(answers[0]!)).toEqual(comparable(answers[1]!));
+      fc.asyncProperty(
+        pushes,
+        fc.array(foreign, { maxLength: 4 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.nat(16),
+        async (all, others, logLength, since) => {
+          const namespace = `property-${++namespaces}`;
+          const store = new MemoryStore({ clock: { now: () => NOW }, logLength });
+          const redis = await listening(redisCarrier(client, { namespace, logLength }));
+          const memory = await listening(store.carrier());
+          try {
+            const [one, two] = [await redis.carrier.hello(), await memory.carrier.hello()];
+            for (const [index, { changes, now, latest }] of all.entries()) {
+              for (const { ref, field, text } of others.filter(({ before }) => before === index)) {
+                await client.hSet(`{${namespace}}:lk:${ref.kind[0]}:${ref.name}`, field, text);
+                store.write(ref, field, text);
+              }
+              const answers = [
+                await redis.carrier.push(one.epoch, changes, now, latest),
+                await memory.carrier.push(two.epoch, changes, now, latest),
+              ];
+              expect(comparable(answers[0]!)).toEqual(comparable(answers[1]!));
+            }
+            expect(comparable(await redis.carrier.load(ALL))).toEqual(comparable(await memory.carrier.load(ALL)));
+            const [changedHere, changedThere] = [await redis.carrier.changedSince(since), await memory.carrier.changedSince(since)];
+            const names = (refs: readonly RecordRef[] | undefined): unknown => refs?.map((ref) => `${ref.kind} ${ref.name}`).sort();
+            expect(names(changedHere)).toEqual(names(changedThere));
+            await until(() => redis.messages.length >= memory.messages.length);
+            expect(redis.messages.map(told)).toEqual(memory.messages.map(told));
+          } finally {
+            await redis.carrier.close();
           }
-          expect(comparable(await redis.carrier.load(ALL))).toEqual(comparable(await memory.carrier.load(ALL)));
-          const [changedHere, changedThere] = [await redis.carrier.changedSince(since), await memory.carrier.changedSince(since)];
-          const names = (refs: readonly RecordRef[] | undefined): unknown => refs?.map((ref) => `${ref.kind} ${ref.name}`).sort();
-          expect(names(changedHere)).toEqual(names(changedThere));
-          await until(() => redis.messages.length >= memory.messages.length);
-          expect(redis.messages.map(told)).toEqual(memory.messages.map(told));
-        } finally {
-          await redis.carrier.close();
-        }
-      }),
+        },
+      ),
       { numRuns: 250 },
     );
   });

@@ -83,11 +83,12 @@ describe('a store that is not what it was', () => {
     await world.fleet.ready();
     first.latchkey.capture('S', bearer('s'));
     await pass(100);
-    const short = world.fleet.add();
+    const short = world.fleet.add({ helloMs: 20 });
     short.latchkey.evict('S');
     short.latchkey.capture('T', bearer('t'));
-    await short.latchkey.close();
+    const closed = short.latchkey.close();
     await pass(100);
+    await closed;
     await first.latchkey.load(['T']);
     expect([credentialOf(first.latchkey, { session: 'S', provider: 'P' }), credentialOf(first.latchkey, 'T')]).toEqual(['missing', 't']);
     expect(first.latchkey.stats().sessions).toBe(1);

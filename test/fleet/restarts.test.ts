@@ -175,11 +175,6 @@ describeWithRedis(`${CYCLES} restarts of Redis`, () => {
       expect(jobs.again).toBeLessThan(jobs.done / 20);
       expect(Math.min(...heap.slice(-3)) - Math.max(...heap.slice(2, 5))).toBeLessThan(MOST_GROWTH_BYTES);
       expect(unhandled.seen).toEqual([]);
-      console.log(
-        jobs,
-        clients.rotations,
-        heap.map((bytes) => Math.round(bytes / 2 ** 20)),
-      );
     },
   );
 });

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { apiKey, createLatchkey } from '../../src/index.js';
@@ -77,6 +78,40 @@ describe('scopes', () => {
     expect(readScope('S', RULES).key).toBe(readScope({ session: 'S' }, RULES).key);
     expect(readScope({}, RULES).parts).toEqual({});
     expect(readScope({ tenant: undefined, session: 'S', provider: undefined, purpose: undefined }, RULES).parts).toEqual({ session: 'S' });
+  });
+
+  it('an object that names no part has to be a plain one, or it would widen the work to what the tenant lends', () => {
+    const latchkey = createLatchkey();
+    latchkey.capture('somebody', apiKey('somebodys'));
+    class Empty {}
+    const odd = [Promise.resolve({ session: 'S' }), new Date(), new Map([['session', 'S']]), new Set(), new WeakMap(), /S/, new Error('S')];
+    for (const scope of [...odd, Object(1), new Empty(), Object.create({}), [], new URLSearchParams()]) {
+      expect(() => latchkey.resolve(scope), String(scope)).toThrow(new TypeError('scope: must be a string or a plain object'));
+      expect(() => latchkey.capture(scope, apiKey('S'))).toThrow(TypeError);
+    }
+    for (const scope of [{}, Object.create(null), runInNewContext('({})'), { session: undefined }]) {
+      const resolution = latchkey.resolve(scope);
+      expect(resolution.ok && resolution.lease.credential.reveal()).toBe('somebodys');
+    }
+  });
+
+  it('whose it is may be told by an object of a class, too', () => {
+    class Own {
+      readonly session: string | undefined;
+      constructor(session: string | undefined) {
+        this.session = session;
+      }
+    }
+    class Derived {
+      get tenant(): string {
+        return 'T';
+      }
+    }
+    expect(readScope(new Own('S'), RULES).parts).toEqual({ session: 'S' });
+    expect(readScope(new Own(undefined), RULES).parts).toEqual({});
+    expect(readScope(new Derived(), RULES).parts).toEqual({ tenant: 'T' });
+    expect(readScope(Object.create({ session: 'S' }), RULES).parts).toEqual({ session: 'S' });
+    expect(readScope(runInNewContext('({ session: "S" })'), RULES).parts).toEqual({ session: 'S' });
   });
 
   it('the provider is folded, and is no part of the key', () => {

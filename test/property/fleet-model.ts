@@ -8,23 +8,33 @@ import { bearer, type Capture, type Latchkey, type Lease, type Snapshot } from '
 import type { MemoryCarrier, MemoryStore } from '../support/memory-carrier.js';
 import { SEAL } from '../support/memory-fleet.js';
 
-const SESSIONS = ['S1', 'S2', undefined] as const;
+const TENANTS = [undefined, 'T'] as const;
+const SESSIONS = ['S1', 'S2', 'S3', undefined] as const;
 const PROVIDERS = [undefined, 'P'] as const;
 const TOKENS = ['a', 'b', 'c', 'd'];
 
 export interface FleetScope {
+  readonly tenant?: string;
   readonly session?: string;
   readonly provider?: string;
   readonly purpose?: string;
 }
 
 export type FleetStep =
-  | { readonly do: 'capture'; readonly at: number; readonly scope: FleetScope; readonly token: string; readonly expires: boolean }
+  | {
+      readonly do: 'capture';
+      readonly at: number;
+      readonly scope: FleetScope;
+      readonly token: string;
+      readonly expires: boolean;
+      readonly provisional: boolean;
+    }
   | { readonly do: 'settle capture'; readonly pick: number; readonly outcome: number }
+  | { readonly do: 'commit'; readonly pick: number }
   | { readonly do: 'lease'; readonly at: number; readonly scope: FleetScope }
   | { readonly do: 'settle'; readonly pick: number; readonly outcome: unknown }
-  | { readonly do: 'forgive'; readonly at: number; readonly scope: FleetScope }
-  | { readonly do: 'evict'; readonly at: number; readonly session: string }
+  | { readonly do: 'forgive' | 'wait for'; readonly at: number; readonly scope: FleetScope }
+  | { readonly do: 'evict'; readonly at: number; readonly scope: { readonly tenant: string } | { readonly session: string } }
   | { readonly do: 'pin'; readonly at: number; readonly scope: FleetScope; readonly token: string }
   | { readonly do: 'unpin'; readonly pick: number }
   | { readonly do: 'load'; readonly at: number; readonly scope: FleetScope }
@@ -38,18 +48,31 @@ export type FleetStep =
 const at = fc.nat({ max: 2 });
 const pick = fc.nat({ max: 1_000 });
 const token = fc.constantFrom(...TOKENS);
+const tenant = fc.constantFrom(undefined, ...TENANTS);
 const scope = fc
-  .record({ session: fc.constantFrom(...SESSIONS), provider: fc.constantFrom(...PROVIDERS), purpose: fc.constantFrom(undefined, 'warm') })
+  .record({
+    tenant,
+    session: fc.constantFrom(...SESSIONS),
+    provider: fc.constantFrom(...PROVIDERS),
+    purpose: fc.constantFrom(undefined, 'warm'),
+  })
   .map(scopeOf);
+/** A session, or (seldom) all of a tenant. */
+const evicted = fc
+  .record({ tenant, session: fc.constantFrom('S1', 'S2', 'S3', undefined) })
+  .map((parts) => scopeOf(parts) as { readonly tenant: string } | { readonly session: string })
+  .filter((parts) => Object.keys(parts).length > 0);
+const provisional = fc.constantFrom(false, false, false, true);
 const outcome = fc.constantFrom<unknown>(200, 200, 401, 401, 401, 403, { holdMs: 5_000, reason: 'quota' });
 
 export const fleetStep: fc.Arbitrary<FleetStep> = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ do: fc.constant('capture' as const), at, scope, token, expires: fc.boolean() }) },
+  { weight: 10, arbitrary: fc.record({ do: fc.constant('capture' as const), at, scope, token, expires: fc.boolean(), provisional }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('settle capture' as const), pick, outcome: fc.constantFrom(200, 401) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('commit' as const), pick }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('lease' as const), at, scope }) },
   { weight: 10, arbitrary: fc.record({ do: fc.constant('settle' as const), pick, outcome }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('forgive' as const), at, scope }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('evict' as const), at, session: fc.constantFrom('S1', 'S2') }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('forgive' as const, 'wait for' as const), at, scope }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('evict' as const), at, scope: evicted }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pin' as const), at, scope, token }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('unpin' as const), pick }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('load' as const), at, scope }) },
@@ -73,6 +96,7 @@ export class FleetPlay {
   readonly #captures: Capture[] = [];
   readonly #leases: Lease[] = [];
   readonly #unpins: (() => void)[] = [];
+  readonly #waits: { readonly at: number; readonly scope: FleetScope; isOver: boolean }[] = [];
 
   constructor(fleet: PlayedFleet) {
     this.fleet = fleet;
@@ -84,9 +108,13 @@ export class FleetPlay {
     switch (step.do) {
       case 'capture': {
         const expiresAt = step.expires ? Date.now() + 3_000 : undefined;
-        this.#captures.push(this.#at(process).latchkey.capture(step.scope, bearer(`token-${step.token}`, { expiresAt })));
+        const { scope, token, provisional } = step;
+        this.#captures.push(this.#at(process).latchkey.capture(scope, bearer(`token-${token}`, { expiresAt }), { provisional }));
         return;
       }
+      case 'commit':
+        picked(this.#captures, step.pick)?.commit();
+        return;
       case 'settle capture':
         picked(this.#captures, step.pick)?.settle(step.outcome);
         return;
@@ -102,11 +130,14 @@ export class FleetPlay {
         this.#at(process).latchkey.forgive(step.scope);
         return;
       case 'evict':
-        this.#at(process).latchkey.evict(step.session);
+        this.#at(process).latchkey.evict(step.scope);
+        return;
+      case 'wait for':
+        this.#wait(step.at, step.scope);
         return;
       case 'pin': {
-        const { provider, purpose } = step.scope;
-        this.#unpins.push(this.#at(process).latchkey.pin(scopeOf({ provider, purpose }), bearer(`token-${step.token}`)));
+        const { tenant, provider, purpose } = step.scope;
+        this.#unpins.push(this.#at(process).latchkey.pin(scopeOf({ tenant, provider, purpose }), bearer(`token-${step.token}`)));
         return;
       }
       case 'unpin':
@@ -148,6 +179,21 @@ export class FleetPlay {
     }
   }
 
+  /** Work that waits though it could be done. */
+  stuck(): string[] {
+    const stuck = this.#waits.filter(({ at, scope, isOver }) => !isOver && this.#at(this.#process(at)).latchkey.canRun(scope));
+    return stuck.map(({ at, scope }) => `${at} ${JSON.stringify(scope)}`);
+  }
+
+  #wait(at: number, scope: FleetScope): void {
+    const waits = { at, scope, isOver: false };
+    this.#waits.push(waits);
+    const end = (): void => {
+      waits.isOver = true;
+    };
+    this.#at(this.#process(at)).latchkey.whenRunnable(scope).then(end, end);
+  }
+
   #process(index: number): PlayedFleet['processes'][number] | undefined {
     return this.fleet.processes[index];
   }
@@ -166,11 +212,15 @@ function picked<T>(list: readonly T[], pick: number): T | undefined {
   return list.length === 0 ? undefined : list[pick % list.length];
 }
 
-export const ALL_SCOPES: readonly FleetScope[] = SESSIONS.flatMap((session) =>
-  PROVIDERS.flatMap((provider) => [undefined, 'warm'].map((purpose) => scopeOf({ session, provider, purpose }))),
+export const ALL_SCOPES: readonly FleetScope[] = TENANTS.flatMap((tenant) =>
+  SESSIONS.flatMap((session) =>
+    PROVIDERS.flatMap((provider) => [undefined, 'warm'].map((purpose) => scopeOf({ tenant, session, provider, purpose }))),
+  ),
 );
 
-function scopeOf(parts: { session?: string | undefined; provider?: string | undefined; purpose?: string | undefined }): FleetScope {
+type Parts = { readonly [Part in keyof FleetScope]?: string | undefined };
+
+function scopeOf(parts: Parts): FleetScope {
   return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined));
 }
 
@@ -192,11 +242,14 @@ function namesOf(namespace: string): Names {
 /** The slots as the store has them, by the names that the store gives them. */
 export function storedSlots(records: readonly Omit<StoredRecord, 'version'>[], namespace = 'test'): string[] {
   const names = namesOf(namespace);
+  const evictions = new Map(records.map(({ name, fields }) => [name, HybridClock.parse(fields['e'] ?? '')]));
+  // A snapshot names the requests of no session only by the global slot that they fill.
+  const ofNone = new Set(TENANTS.map((tenant) => names.session(tenant, undefined)));
+  const owners = new Map(TENANTS.flatMap((tenant) => SESSIONS.map((session) => [names.session(tenant, session), names.tenant(tenant)])));
   const found: string[] = [];
   for (const { kind, name, fields } of records) {
-    // A snapshot names the requests of no session only by the global slot that they fill.
-    if (name === names.session(undefined, undefined)) continue;
-    const evictedAt = HybridClock.parse(fields['e'] ?? '');
+    if (ofNone.has(name)) continue;
+    const evictedAt = Math.max(evictions.get(name) ?? 0, evictions.get(owners.get(name) ?? '') ?? 0);
     for (const [field, text] of Object.entries(fields)) {
       const slot = /^[pg]\./.test(field) ? readSlot(text) : undefined;
       const pin = field.startsWith('x.') && kind === 'tenant' ? readPin(text)?.pin : undefined;
@@ -211,13 +264,19 @@ export function storedSlots(records: readonly Omit<StoredRecord, 'version'>[], n
 export function namedSlots({ slots }: Snapshot, namespace = 'test'): string[] {
   const names = namesOf(namespace);
   return slots
-    .map(({ slot, scope: { session, provider, purpose }, fingerprint }) => {
+    .map(({ slot, scope: { tenant, session, provider, purpose }, fingerprint }) => {
       const identity = names.identity(provider, fingerprint);
-      if (slot === 'session') return `${names.session(undefined, session)} p.${names.provider(provider)} ${identity}`;
-      if (slot === 'global') return `${names.tenant(undefined)} g.${names.provider(provider)} ${identity}`;
-      return `${names.tenant(undefined)} x.${names.pin(provider, purpose)} ${identity}`;
+      if (slot === 'session') return `${names.session(tenant, session)} p.${names.provider(provider)} ${identity}`;
+      if (slot === 'global') return `${names.tenant(tenant)} g.${names.provider(provider)} ${identity}`;
+      return `${names.tenant(tenant)} x.${names.pin(provider, purpose)} ${identity}`;
     })
     .sort();
+}
+
+/** Those of them that are the session's own. */
+export function slotsOfSession(slots: readonly string[], { tenant, session }: FleetScope): string[] {
+  const name = namesOf('test').session(tenant, session);
+  return slots.filter((slot) => slot.startsWith(`${name} `));
 }
 
 function sorted<T>(list: readonly T[]): T[] {

@@ -1,8 +1,19 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Latchkey, LatchkeyOptions } from '../../src/index.js';
 import { freezeTime } from '../support/clock.js';
 import { MemoryFleet, settled } from '../support/memory-fleet.js';
-import { ALL_SCOPES, canonicalLedger, FleetPlay, type FleetStep, fleetStep, namedSlots, storedSlots } from './fleet-model.js';
+import {
+  ALL_SCOPES,
+  canonicalLedger,
+  FleetPlay,
+  type FleetScope,
+  type FleetStep,
+  fleetStep,
+  namedSlots,
+  slotsOfSession,
+  storedSlots,
+} from './fleet-model.js';
 import { LONG_MS } from './runs.js';
 
 const SYNC_MS = 2_000;
@@ -13,9 +24,13 @@ describe('L11: with the store down each is a single process; when it is back, al
   beforeEach(() => freezeTime());
   afterEach(() => vi.useRealTimers());
 
-  async function play(steps: readonly FleetStep[]): Promise<void> {
+  async function play(
+    steps: readonly FleetStep[],
+    look: (fleet: MemoryFleet) => Promise<void> = lookAtOnce,
+    limits: readonly LatchkeyOptions[] = [{}, {}, {}],
+  ): Promise<void> {
     const fleet = new MemoryFleet();
-    for (let index = 0; index < 3; index++) fleet.add({ syncMs: SYNC_MS }).carrier.auto = false;
+    for (const options of limits) fleet.add({ syncMs: SYNC_MS, ...options }).carrier.auto = false;
     const game = new FleetPlay(fleet);
     try {
       await fleet.ready();
@@ -26,18 +41,39 @@ describe('L11: with the store down each is a single process; when it is back, al
       }
       game.heal();
       await vi.advanceTimersByTimeAsync(2 * SYNC_MS);
-      // Everybody asks about everything, or some would not need to know.
-      for (const { latchkey } of fleet.processes) await latchkey.load(ALL_SCOPES);
-      await settled();
-      await vi.advanceTimersByTimeAsync(3 * SYNC_MS);
-      await settled();
-      const ledgers = fleet.processes.map(({ latchkey }) => canonicalLedger(latchkey.snapshot()));
-      expect(ledgers[1]).toEqual(ledgers[0]);
-      expect(ledgers[2]).toEqual(ledgers[0]);
-      for (const { latchkey } of fleet.processes) expect(namedSlots(latchkey.snapshot())).toEqual(storedSlots(fleet.store.dump()));
+      await look(fleet);
+      expect(game.stuck()).toEqual([]);
       expect(fleet.processes.map(({ latchkey }) => latchkey.stats().store)).toEqual(['up', 'up', 'up']);
     } finally {
       await fleet.close();
+    }
+  }
+
+  async function lookAtOnce(fleet: MemoryFleet): Promise<void> {
+    // Everybody asks about everything, or some would not need to know.
+    for (const { latchkey } of fleet.processes) await latchkey.load(ALL_SCOPES);
+    await settled();
+    await vi.advanceTimersByTimeAsync(3 * SYNC_MS);
+    await settled();
+    const ledgers = fleet.processes.map(({ latchkey }) => canonicalLedger(latchkey.snapshot()));
+    expect(ledgers[1]).toEqual(ledgers[0]);
+    expect(ledgers[2]).toEqual(ledgers[0]);
+    for (const { latchkey } of fleet.processes) expect(namedSlots(latchkey.snapshot())).toEqual(storedSlots(fleet.store.dump()));
+  }
+
+  /** Where there is not room for all of it at once. */
+  async function lookOneByOne(fleet: MemoryFleet): Promise<void> {
+    await vi.advanceTimersByTimeAsync(3 * SYNC_MS);
+    for (const scope of ALL_SCOPES) {
+      const found: string[] = [];
+      for (const { latchkey } of fleet.processes) {
+        await latchkey.load([scope]);
+        await settled();
+        found.push(inUse(latchkey, scope));
+        const own = slotsOfSession(namedSlots(latchkey.snapshot()), scope);
+        expect(own, JSON.stringify(scope)).toEqual(slotsOfSession(storedSlots(fleet.store.dump()), scope));
+      }
+      expect(new Set(found), JSON.stringify(scope)).toHaveLength(1);
     }
   }
 
@@ -83,4 +119,22 @@ describe('L11: with the store down each is a single process; when it is back, al
     },
     LONG_MS,
   );
+
+  it(
+    'with room for few sessions',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(fleetStep, { minLength: 1, maxLength: 60 }), (steps) =>
+          play(steps, lookOneByOne, [{}, { limits: { sessions: 3 } }, { limits: { sessions: 2 } }]),
+        ),
+        CHECKED,
+      );
+    },
+    LONG_MS,
+  );
 });
+
+function inUse(latchkey: Latchkey, scope: FleetScope): string {
+  const found = latchkey.resolve(scope);
+  return found.ok ? `${found.lease.source} ${found.lease.credential.reveal()}` : found.reason;
+}

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FleetCoordinator } from '../../src/fleet/coordinator.js';
 import { Names } from '../../src/fleet/names.js';
 import { bearer, createLatchkey, type LatchkeyOptions } from '../../src/index.js';
-import type { Coordinator, IncidentClaim, IncidentEnding } from '../../src/ledger/store.js';
+import type { Coordinator, IncidentClaim, IncidentEnding, IncidentOf } from '../../src/ledger/store.js';
 import { throwing } from '../support/attempts.js';
 import { freezeTime, settled } from '../support/clock.js';
 import { coordinatedStore } from '../support/coordinated.js';
@@ -43,18 +43,20 @@ function start(coordinator: Coordinator, { reporter = recordingReporter(), ...op
 
 /** A process whose coordinator is asked, and answered by the test. */
 function asked(options: Options = {}) {
-  const enters: { id: string; answer: Deferred<IncidentClaim> }[] = [];
+  const enters: { id: string; of: IncidentOf; answer: Deferred<IncidentClaim> }[] = [];
   const leaves: Deferred<IncidentEnding>[] = [];
+  const ends: (((id: string) => void) | undefined)[] = [];
   const coordinator: Coordinator = {
     claimCanary: async () => ({ state: 'down' }),
-    enterIncident(_, id) {
+    enterIncident(of, id) {
       const answer = deferred<IncidentClaim>();
-      enters.push({ id, answer });
+      enters.push({ id, of, answer });
       return answer.promise;
     },
-    leaveIncident() {
+    leaveIncident(_, tellEnd) {
       const answer = deferred<IncidentEnding>();
       leaves.push(answer);
+      ends.push(tellEnd);
       return answer.promise;
     },
   };
@@ -66,7 +68,7 @@ function asked(options: Options = {}) {
     leaves.at(-1)?.resolve({ state, id });
     await settled();
   };
-  return { ...start(coordinator, options), enters, leaves, enter, leave };
+  return { ...start(coordinator, options), enters, leaves, ends, enter, leave };
 }
 
 describe('an incident in a fleet', () => {
@@ -304,6 +306,188 @@ describe('limits', () => {
   });
 });
 
+describe('so many at one provider', () => {
+  const report = { providerWideAfter: { identities: 1, withinMs: 600_000 } };
+
+  /** The second is the one too many. */
+  async function wide(options: Options = {}) {
+    const one = asked({ report, ...options });
+    await one.die('token-a');
+    await one.enter('acquired');
+    await one.die('token-b');
+    await one.enter('acquired');
+    return one;
+  }
+
+  it('are told by the process that is first, once it knows that it is, and not asked about again', async () => {
+    const one = await wide();
+    expect(one.enters.map(({ of }) => of.fingerprint)).toEqual([bearer('token-a').fingerprint, bearer('token-b').fingerprint, undefined]);
+    expect(one.enters[2]?.of.provider).toBe('p');
+    expect(one.openings()).toEqual([one.enters[0]?.id]);
+    await one.die('token-c');
+    await one.enter('acquired');
+    // Answered the one of token-c: its provider's is still asked about.
+    expect(one.enters).toHaveLength(4);
+    one.enters[2]?.answer.resolve({ state: 'acquired', id: one.enters[2].id });
+    await settled();
+    expect(one.reporter.openings[1]).toMatchObject({ id: one.enters[2]?.id, kind: 'provider', provider: 'p', fingerprint: undefined });
+    expect(one.suppressed()).toEqual(['provider-wide']);
+    expect(one.latchkey.stats()).toMatchObject({ incidents: 3, reports: 2, reportsSuppressed: 1 });
+  });
+
+  it('are told once in the fleet, and their end by whoever is the last to be rid of them', async () => {
+    const store = new MemoryStore({ clock: { now: () => Date.now() } });
+    const all = [start(shared(store), { report }), start(shared(store), { report }), start(shared(store), { report })];
+    const values = Array.from({ length: 12 }, (_, n) => `token-${'abcdefghijkl'[n]}`);
+    for (const [n, value] of values.entries()) {
+      for (let k = 0; k < all.length; k++) {
+        await all[(n + k) % all.length]?.die(value);
+        await settled();
+      }
+    }
+    const told = (what: 'openings' | 'endings') => all.flatMap(({ reporter }) => reporter[what]).filter(({ kind }) => kind === 'provider');
+    expect(told('openings')).toHaveLength(1);
+    expect(told('endings')).toEqual([]);
+    for (const [n, one] of all.entries()) {
+      expect(told('endings')).toEqual([]);
+      for (const value of values) one.heal(value);
+      await settled();
+      expect(one.reporter.endings.filter(({ kind }) => kind === 'provider')).toHaveLength(n === all.length - 1 ? 1 : 0);
+    }
+    // About the same, as the last one has seen it.
+    expect(told('endings')).toEqual([expect.objectContaining({ id: told('openings')[0]?.id, provider: 'p', end: 'proof', scopeCount: 4 })]);
+    const openings = all.flatMap((one) => one.openings());
+    expect(all.flatMap((one) => one.endings()).sort()).toEqual(openings.sort());
+  });
+
+  it('held: nothing is told, and its place among the reports is free again', async () => {
+    const one = await wide({ report: { ...report, perHour: 2 } });
+    await one.enter('held', 'theirs');
+    expect(one.openings()).toHaveLength(1);
+    expect(one.suppressed()).toEqual(['elsewhere']);
+    expect(named(one.heard, 'suppressed')).toEqual([{ incident: one.enters[1]?.id.slice(1), why: 'elsewhere' }]);
+    await one.die('token-x', 'another');
+    await one.enter('acquired');
+    expect(one.openings()).toHaveLength(2);
+    one.heal('token-b');
+    await one.leave('others', one.enters[1]?.id);
+    await one.leave('last', 'theirs');
+    expect(one.reporter.endings).toEqual([expect.objectContaining({ id: 'theirs', kind: 'provider', end: 'proof', scopeCount: 1 })]);
+  });
+
+  it('without the store each process tells and ends its own', async () => {
+    const one = await wide();
+    await one.enter('down');
+    one.heal('token-b');
+    await one.leave('last', one.enters[1]?.id);
+    await one.leave('down');
+    expect(one.endings()).toEqual([one.enters[2]?.id]);
+    expect(one.openings()).toEqual([one.enters[0]?.id, one.enters[2]?.id]);
+  });
+
+  it('over before it is known who tells it: nothing is, and the next are told', async () => {
+    const one = await wide();
+    one.heal('token-b');
+    await one.leave('last', one.enters[1]?.id);
+    await one.enter('acquired');
+    await one.leave('last', one.enters[2]?.id);
+    expect(one.openings()).toHaveLength(1);
+    expect(named(one.heard, 'suppressed')).toEqual([{ incident: one.enters[1]?.id.slice(1), why: 'grace' }]);
+    await one.die('token-b');
+    await one.enter('acquired');
+    expect(one.enters).toHaveLength(5);
+    await one.enter('acquired');
+    expect(one.reporter.openings.map(({ kind }) => kind)).toEqual(['identity', 'provider']);
+  });
+
+  it('all evicted they have no end to be told', async () => {
+    const one = await wide();
+    await one.enter('held', 'theirs');
+    one.latchkey.evict('s-b');
+    await one.leave('last', one.enters[1]?.id);
+    await one.leave('last', 'theirs');
+    expect(one.endings()).toEqual([]);
+    expect(one.ends).toEqual([undefined, undefined]);
+  });
+});
+
+describe('the others die with it open', () => {
+  it.each<[IncidentClaim['state'], string | undefined, string]>([
+    ['acquired', undefined, 'its own'],
+    ['held', 'theirs', 'theirs'],
+  ])('%s: the end is told when that falls to this process, under the id it was told by', async (state, id, whose) => {
+    const one = asked();
+    await one.die();
+    await one.enter(state, id);
+    one.heal();
+    await one.leave('others', id ?? one.enters[0]?.id);
+    expect(one.endings()).toEqual([]);
+    one.ends[0]?.(id ?? one.enters[0]?.id ?? '');
+    expect(one.endings()).toEqual([whose === 'theirs' ? 'theirs' : one.enters[0]?.id]);
+    expect(one.reporter.endings[0]).toMatchObject({ end: 'proof', fingerprint: TOKEN.fingerprint });
+  });
+
+  it.each<[string, IncidentClaim['state'], string | undefined, Options, (one: ReturnType<typeof asked>) => void]>([
+    ['evicted', 'acquired', undefined, {}, ({ latchkey }) => latchkey.evict('s-a')],
+    ['not told by the first', 'held', '-theirs', {}, (one) => one.heal()],
+    ['not told here', 'acquired', undefined, { report: { perHour: 0 } }, (one) => one.heal()],
+  ])('%s: there is no end to tell', async (_, state, id, options, end) => {
+    const one = asked(options);
+    await one.die();
+    await one.enter(state, id);
+    end(one);
+    await one.leave('others', id ?? one.enters[0]?.id);
+    expect(one.ends).toEqual([undefined]);
+  });
+
+  it('closed by then, this process tells nothing', async () => {
+    const one = asked();
+    await one.die();
+    await one.enter('acquired');
+    one.heal();
+    await one.leave('others', one.enters[0]?.id);
+    await one.latchkey.close({ timeoutMs: 0 });
+    one.ends[0]?.(one.enters[0]?.id ?? '');
+    expect(one.endings()).toEqual([]);
+  });
+
+  it('a member that was killed: the survivor tells the end a minute later', async () => {
+    const store = new MemoryStore({ clock: { now: () => Date.now() } });
+    const coordinators = [shared(store), shared(store)] as const;
+    const [one, two] = [start(coordinators[0]), start(coordinators[1])];
+    await one.die();
+    await settled();
+    await two.die();
+    await settled();
+    coordinators[0].close();
+    two.heal();
+    await settled();
+    expect(two.endings()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(61_000);
+    expect([one.openings(), two.openings(), one.endings(), two.endings()]).toEqual([[two.endings()[0]], [], [], one.openings()]);
+  });
+
+  it('a rolling restart tells neither the incident nor its end again', async () => {
+    const store = new MemoryStore({ clock: { now: () => Date.now() } });
+    const all: ReturnType<typeof start>[] = [];
+    for (let n = 0; n < 3; n++) {
+      const coordinator = shared(store);
+      const one = start(coordinator);
+      all.push(one);
+      await one.die();
+      await settled();
+      if (n === 2) break;
+      await one.latchkey.close({ timeoutMs: 0 });
+      coordinator.close();
+      await vi.advanceTimersByTimeAsync(30_000);
+    }
+    all[2]?.heal();
+    await vi.advanceTimersByTimeAsync(5 * 61_000);
+    expect(all.map((one) => one.openings().length)).toEqual([1, 0, 0]);
+    expect(all.map((one) => one.endings())).toEqual([[], [], all[0]?.openings()]);
+  });
+});
+
 describe('what goes on meanwhile', () => {
   it('a reporter that brings fresh auth at the news has it ended at once', async () => {
     const reporter = recordingReporter();
@@ -416,7 +600,8 @@ function slow(store: MemoryStore) {
   };
   const coordinator = new FleetCoordinator({
     carrier: {
-      lock: carrier.lock,
+      lock: (...args) => ask(() => carrier.lock(...args)),
+      unlock: (...args) => ask(() => carrier.unlock(...args)),
       enter: (...args) => ask(() => carrier.enter(...args)),
       leave: (...args) => ask(() => carrier.leave(...args)),
     },
@@ -465,11 +650,14 @@ describe('L6: whatever the order in which processes meet it, are rid of it, ask 
           else if (step.do === 'die') await who.die(step.value);
           else who.heal(step.value);
         }
-        await settled();
-        for (let moved = true; moved; ) {
-          moved = false;
-          for (const way of ways) while (await way.move(0)) moved = true;
-        }
+        const arrive = async (): Promise<void> => {
+          await settled();
+          for (let moved = true; moved; ) {
+            moved = false;
+            for (const way of ways) while (await way.move(0)) moved = true;
+          }
+        };
+        await arrive();
         const { opened, ended } = told();
         expect(new Set(opened).size).toBe(opened.length);
         expect(new Set(ended).size).toBe(ended.length);
@@ -486,6 +674,16 @@ describe('L6: whatever the order in which processes meet it, are rid of it, ask 
             expect(openings - endings).toBe(isOpen ? 1 : 0);
           }
         }
+        // Once nobody has anything open any more, all that was told has ended, a provider's too.
+        for (const one of all) for (const value of VALUES) one.heal(value);
+        await arrive();
+        expect(told().ended.sort()).toEqual(told().opened.sort());
+        // And nobody who left before thinks otherwise.
+        for (let minutes = 0; minutes < 3; minutes++) {
+          await vi.advanceTimersByTimeAsync(61_000);
+          await arrive();
+        }
+        expect(told().ended.sort()).toEqual(told().opened.sort());
         for (const one of all) await one.latchkey.close({ timeoutMs: 0 });
       }),
       { numRuns: 150 },

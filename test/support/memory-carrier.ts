@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/clock.js';
-import type { Carrier, CarrierListener, Message, Name, StoredRecord } from '../../src/fleet/carrier.js';
+import type { Carrier, CarrierListener, Message, Name, RecordRef, StoredRecord } from '../../src/fleet/carrier.js';
 import { StoreError } from '../../src/fleet/store-error.js';
 import { Server } from './memory-carrier/server.js';
 
@@ -80,6 +80,22 @@ export class MemoryStore {
       restore();
       if (!this.#down) this.#gap();
     };
+  }
+
+  /** Short of memory, it has dropped a record. */
+  lose({ kind, name }: RecordRef): void {
+    this.#server.records.lose(kind, name);
+  }
+
+  /** As if somebody else had written it. */
+  write({ kind, name }: RecordRef, field: string, text: string): void {
+    this.#server.records.set(kind, name, field, text);
+  }
+
+  /** What somebody writes there who is no process of the fleet. */
+  forge(kind: StoredRecord['kind'], name: Name, field: string, text: string): void {
+    this.#server.records.set(kind, name, field, text);
+    this.#server.records.raise(kind, name, 0);
   }
 
   /** Every record, by kind and name. */

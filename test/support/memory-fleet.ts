@@ -21,9 +21,12 @@ export class MemoryFleet {
     this.store = new MemoryStore({ clock });
   }
 
-  add(options: LatchkeyOptions & { readonly seal?: string | undefined; readonly syncMs?: number } = {}): MemoryProcess {
-    const { seal = SEAL, syncMs = 2_000, ...rest } = options;
+  add(
+    options: LatchkeyOptions & { readonly seal?: string | undefined; readonly syncMs?: number; readonly helloMs?: number } = {},
+  ): MemoryProcess {
+    const { seal = SEAL, syncMs = 2_000, helloMs, ...rest } = options;
     const carrier = this.store.carrier();
+    if (helloMs !== undefined) slow(carrier, helloMs);
     const store = createFleetStore({
       carrier,
       namespace: 'test',
@@ -50,4 +53,13 @@ export class MemoryFleet {
 /** Everything that is on its way between processes and store arrives: calls and messages take a few microtasks each. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 200; turn++) await Promise.resolve();
+}
+
+/** The store is far away at first. */
+function slow(carrier: MemoryCarrier, ms: number): void {
+  const { hello } = carrier;
+  carrier.hello = async (known) => {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return hello(known);
+  };
 }

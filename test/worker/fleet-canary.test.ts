@@ -6,6 +6,7 @@ import { statusError, watch } from '../support/attempts.js';
 import { freezeTime, settled } from '../support/clock.js';
 import { type CoordinatedStore, coordinatedStore } from '../support/coordinated.js';
 import { type Deferred, deferred } from '../support/deferred.js';
+import { MemoryFleet } from '../support/memory-fleet.js';
 
 beforeEach(freezeTime);
 afterEach(() => void vi.useRealTimers());
@@ -342,6 +343,28 @@ describe('broken off while it asks', () => {
     expect(only(one.asked).done).toEqual(['next']);
     expect(one.calls).toHaveLength(0);
   });
+});
+
+it('a rejection that another process has met and this one has not heard of yet: nothing is sent', async () => {
+  const fleet = new MemoryFleet();
+  const options = { fallback: 'none', canary: 'doubtful' } as const;
+  const [one, two] = [fleet.add(options), fleet.add(options)];
+  await fleet.ready();
+  one.latchkey.capture('s', bearer('token-a'));
+  await settled();
+  await two.latchkey.load(['s']);
+  // What is published is on its way to it for long.
+  two.carrier.auto = false;
+  const first = watch(one.latchkey.run('s', () => Promise.reject(statusError(401))));
+  await settled();
+  expect(first.state).toBe('rejected');
+  expect(two.latchkey.canRun('s')).toBe(true);
+  let calls = 0;
+  const second = watch(two.latchkey.run('s', async () => ++calls));
+  await settled();
+  expect(second).toMatchObject({ state: 'rejected', reason: { code: 'CREDENTIAL_REJECTED' } });
+  expect(calls).toBe(0);
+  await fleet.close();
 });
 
 it('an answer in hand is given back rather than refused where there is no place to wait', async () => {

@@ -38,15 +38,15 @@ export class ParkedJobs {
     this.#keys = [queue.toKey('latchkey:parked'), queue.toKey('latchkey:released')];
   }
 
-  /** Records a job as parked. `struck`: it was sent back by a rejection in its middle. */
+  /** Records a job as parked. `struck`: it was sent back by a rejection in its middle; `isNew`: it was never parked before. */
   async park(
     id: string,
     scope: ScopeParts,
-    struck: boolean,
-    limits: { readonly now: number; readonly most: number; readonly longestMs: number },
+    { struck, isNew }: { readonly struck: boolean; readonly isNew: boolean },
+    { now, most, longestMs }: { readonly now: number; readonly most: number; readonly longestMs: number },
   ): Promise<Parking> {
-    const { now, most, longestMs } = limits;
-    const args = [id, String(Math.round(now)), String(most), String(longestMs), struck ? '1' : '0', JSON.stringify(scope)];
+    const flag = (is: boolean): string => (is ? '1' : '0');
+    const args = [id, String(Math.round(now)), String(most), String(longestMs), flag(struck), JSON.stringify(scope), flag(isNew)];
     const [state, since, record] = (await this.#run(PARK, args)) as ['parked' | 'full' | 'expired', string, string];
     if (state !== 'parked') return { state, since: Number(since) };
     const job = readRecord(id, record);

@@ -70,7 +70,8 @@ export class ParkingLot {
     const { maxParked, maxParkedMs, recheckMs, clock } = this.#settings;
     const { scope } = cause;
     const now = clock.now();
-    const parking = await this.#parked.park(id, scope, struck, { now, most: maxParked, longestMs: maxParkedMs });
+    const isNew = job.attemptsStarted === 1;
+    const parking = await this.#parked.park(id, scope, { struck, isNew }, { now, most: maxParked, longestMs: maxParkedMs });
     if (parking.state !== 'parked') {
       this.#watch.remove(id);
       const isFull = parking.state === 'full';

@@ -51,7 +51,7 @@ export class Release {
     if (this.#timer === undefined && this.#working === undefined) this.#next();
   }
 
-  /** Resolves when what is on its way has arrived; nothing more goes. */
+  /** Nothing more is taken; resolves when what was taken has been given back. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
@@ -90,13 +90,11 @@ export class Release {
     await Promise.all(taken.map((job) => this.#give(job).catch(this.#parts.failed)));
   }
 
-  /** A job that is taken and not given back, since this process ends here, comes by itself. */
+  /** Also while this process ends: nobody else knows any more that the job is parked. */
   async #give({ id, strikes, struckAt }: ParkedJob): Promise<void> {
     const { queue, parked, clock, onReleased } = this.#parts;
-    if (this.#closed) return;
     const job = await queue.getJob(id);
     if (job === undefined) return parked.forget(id);
-    if (this.#closed) return;
     const backoffMs = struckAt + backoff(strikes) - clock.now();
     try {
       await (backoffMs > 0 ? job.changeDelay(backoffMs) : job.promote());

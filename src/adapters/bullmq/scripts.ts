@@ -13,11 +13,18 @@ const STRIKES_MS = 5 * 60_000;
 // A record is `since|at|strikes|scope`: when the job was first parked, when it was last sent back by a rejection although its scope had been released,
 // how often in a row, and the scope as JSON. KEYS: the jobs that are parked, and those that were and are not finished.
 
-/** Parks a job, unless there are too many or it has been so for too long. ARGV: id, now, most, longest, 1 for a strike, scope. */
+/**
+ * Parks a job, unless there are too many or it has been so for too long. ARGV: id, now, most, longest, 1 for a strike, scope, 1 for a job that
+ * is begun for the first time: what is recorded under its id is of an earlier one, which was removed.
+ */
 export const PARK = script(
   'park',
   `
 local id, now = ARGV[1], tonumber(ARGV[2])
+if ARGV[7] == '1' then
+  redis.call('HDEL', KEYS[1], id)
+  redis.call('HDEL', KEYS[2], id)
+end
 local parked = redis.call('HGET', KEYS[1], id)
 local since, at, strikes = string.match(parked or redis.call('HGET', KEYS[2], id) or '', '^(%d+)|(%d+)|(%d+)|')
 since, at, strikes = math.min(tonumber(since) or now, now), tonumber(at) or 0, tonumber(strikes) or 0

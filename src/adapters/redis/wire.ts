@@ -3,6 +3,8 @@ import { StoreError } from '../../fleet/store-error.js';
 
 const KINDS: Readonly<Record<string, RecordKind>> = { i: 'identity', s: 'session', t: 'tenant' };
 const VERSION = 'v';
+/** What every field of a record begins with; one that does not counts as absent. */
+const NUMBERED = /^\d{16}/;
 /** 13 digits hold the milliseconds until the year 2286. */
 const LATEST_MS = 9_999_999_999_999;
 
@@ -66,9 +68,12 @@ function readRecords(records: unknown): StoredRecord[] {
     if (kind === undefined || typeof name !== 'string') return [];
     const fields = new Map<string, string>();
     const values = list(flat);
-    for (let index = 0; index + 1 < values.length; index += 2) fields.set(String(values[index]), String(values[index + 1]));
-    const version = Number(fields.get(VERSION) ?? 0);
-    fields.delete(VERSION);
+    let version = 0;
+    for (let index = 0; index + 1 < values.length; index += 2) {
+      const [field, value] = [String(values[index]), String(values[index + 1])];
+      if (field === VERSION) version = Number.isSafeInteger(Number(value)) ? Number(value) : 0;
+      else if (NUMBERED.test(value)) fields.set(field, value);
+    }
     return [{ kind, name, version, fields: Object.fromEntries(fields) }];
   });
 }

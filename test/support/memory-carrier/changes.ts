@@ -1,7 +1,7 @@
 import type { Evict, EvictTenant, Learn, Name, Pin, Present, RecordKind, RecordRef, StoreChange } from '../../../src/fleet/carrier.js';
 import { displaces } from '../../../src/policy/choose.js';
 import type { Records } from './records.js';
-import { isDeadRecord, readSlot, type StoredSlot, writeSlot } from './slot.js';
+import { isDeadRecord, readRegister, readSlot, type StoredSlot, writeSlot } from './slot.js';
 
 const MOST_PROVIDERS = 64;
 const MOST_SCOPES = 1_100;
@@ -38,7 +38,9 @@ export class Changes {
 
   #learn({ identity, fields }: Learn): void {
     for (const [field, value] of Object.entries(fields)) this.#raise('identity', identity, field, value);
-    const scopes = [...(this.#records.fields('identity', identity) ?? [])].filter(([field]) => field.startsWith('s.'));
+    const scopes = [...(this.#records.fields('identity', identity) ?? [])]
+      .filter(([field]) => field.startsWith('s.'))
+      .map(([field, text]) => [field, readRegister(text) ?? ''] as const);
     scopes.sort(([fieldA, a], [fieldB, b]) => (a !== b ? (a < b ? -1 : 1) : fieldA < fieldB ? -1 : 1));
     for (const [field] of scopes.slice(0, Math.max(scopes.length - MOST_SCOPES, 0))) this.#remove('identity', identity, field);
     this.#touch('identity', identity, 2 * this.#idleMs);
@@ -52,19 +54,19 @@ export class Changes {
   #present(change: Present): void {
     const { tenant, session, provider, at, own, lent } = change;
     const records = this.#records;
-    const tenantEvicted = records.get('tenant', tenant, 'e') ?? '';
-    if (at >= (records.get('session', session, 'e') ?? '') && at >= tenantEvicted) {
+    const tenantEvicted = records.register('tenant', tenant, 'e');
+    if (at >= records.register('session', session, 'e') && at >= tenantEvicted) {
       for (const [field, slot] of this.#slots('session', session, 'p.')) {
         if (slot.at >= tenantEvicted) continue;
         this.#remove('session', session, field);
         records.unhold(tenant, slot.identity, session);
       }
-      const before = records.get('session', session, `p.${provider}`);
+      const before = records.slot('session', session, `p.${provider}`);
       if (this.#place('session', session, `p.${provider}`, change, own)) {
         if (before === undefined) this.#limit(tenant, session, `p.${provider}`);
-        else records.unhold(tenant, readSlot(before).identity, session);
+        else records.unhold(tenant, before.identity, session);
       }
-      const empty = records.get('tenant', tenant, `g.${provider}`) === undefined;
+      const empty = records.slot('tenant', tenant, `g.${provider}`) === undefined;
       const lending = this.#place('tenant', tenant, `g.${provider}`, change, lent);
       for (const [field, slot] of lending && empty ? this.#slots('tenant', tenant, 'g.') : []) {
         if (field !== `g.${provider}` && Number(slot.captured) + this.#idleMs <= this.#now) this.#remove('tenant', tenant, field);
@@ -84,13 +86,12 @@ export class Changes {
     const { identity, session: by, at } = change;
     const captured = String(change.captured).padStart(13, '0');
     const dead = this.#isDead(identity);
-    const text = this.#records.get(kind, name, field);
+    const slot = this.#records.slot(kind, name, field);
     const fresh: StoredSlot = { at, dead: dead ? '1' : '0', identity, by, captured, value };
-    if (text === undefined) {
+    if (slot === undefined) {
       this.#set(kind, name, field, writeSlot(fresh));
       return true;
     }
-    const slot = readSlot(text);
     if (slot.identity === identity) {
       const newer = at > slot.at && !dead;
       const renewed = {
@@ -135,16 +136,15 @@ export class Changes {
     this.#remove('session', session, field);
     this.#records.unhold(tenant, slot.identity, session);
     const provider = field.slice(2);
-    const text = this.#records.get('tenant', tenant, `g.${provider}`);
-    if (text === undefined) return;
-    const global = readSlot(text);
+    const global = this.#records.slot('tenant', tenant, `g.${provider}`);
+    if (global === undefined) return;
     const concerned = global.by === session || this.#isGone(tenant, global);
     if (concerned && !this.#records.isHeld(tenant, provider, global.identity, this.#now)) this.#remove('tenant', tenant, `g.${provider}`);
   }
 
   /** Whether who presented it last was evicted since, perhaps to come back with something else. */
   #isGone(tenant: Name, { by, at }: StoredSlot): boolean {
-    return (this.#records.get('session', by, 'e') ?? '') > at || this.#records.slotsOf(tenant, by).size === 0;
+    return this.#records.register('session', by, 'e') > at || this.#records.slotsOf(tenant, by).size === 0;
   }
 
   #isDead(identity: Name): boolean {
@@ -152,13 +152,15 @@ export class Changes {
   }
 
   #slots(kind: RecordKind, name: Name, prefix: string): [string, StoredSlot][] {
-    const fields = [...(this.#records.fields(kind, name) ?? [])].filter(([field]) => field.startsWith(prefix));
-    return fields.map(([field, text]) => [field, readSlot(text)]);
+    return [...(this.#records.fields(kind, name) ?? [])].flatMap(([field, text]): [string, StoredSlot][] => {
+      const slot = field.startsWith(prefix) ? readSlot(text) : undefined;
+      return slot === undefined ? [] : [[field, slot]];
+    });
   }
 
   /** A register: the greater one stays. */
   #raise(kind: RecordKind, name: Name, field: string, value: string): void {
-    const present = this.#records.get(kind, name, field);
+    const present = readRegister(this.#records.get(kind, name, field));
     if (present === undefined || value > present) this.#set(kind, name, field, value);
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../src/clock.js';
 import type { Name, RecordKind, RecordRef, StoredRecord } from '../../../src/fleet/carrier.js';
-import { readSlot } from './slot.js';
+import { readRegister, readSlot, type StoredSlot } from './slot.js';
 
 interface Entry {
   readonly kind: RecordKind;
@@ -41,6 +41,16 @@ export class Records {
     return this.fields(kind, name)?.get(field);
   }
 
+  /** Undefined too for what is none. */
+  slot(kind: RecordKind, name: Name, field: string): StoredSlot | undefined {
+    return readSlot(this.get(kind, name, field));
+  }
+
+  /** Empty too for what is none. */
+  register(kind: RecordKind, name: Name, field: string): string {
+    return readRegister(this.get(kind, name, field)) ?? '';
+  }
+
   set(kind: RecordKind, name: Name, field: string, value: string): void {
     let entry = this.#find(kind, name);
     if (entry === undefined) {
@@ -54,6 +64,10 @@ export class Records {
 
   remove(kind: RecordKind, name: Name, field: string): void {
     this.#find(kind, name)?.fields.delete(field);
+  }
+
+  lose(kind: RecordKind, name: Name): void {
+    this.#entries.delete(`${kind}:${name}`);
   }
 
   /** Prolongs a record's life; never shortens it. */
@@ -88,11 +102,11 @@ export class Records {
 
   /** The identities of a session's slots that its tenant's eviction left. */
   slotsOf(tenant: Name, session: Name): Map<string, Name> {
-    const evicted = this.get('tenant', tenant, 'e') ?? '';
+    const evicted = this.register('tenant', tenant, 'e');
     const slots = new Map<string, Name>();
     for (const [field, text] of this.fields('session', session) ?? []) {
       const slot = readSlot(text);
-      if (field.startsWith('p.') && slot.at >= evicted) slots.set(field, slot.identity);
+      if (field.startsWith('p.') && slot !== undefined && slot.at >= evicted) slots.set(field, slot.identity);
     }
     return slots;
   }
@@ -101,7 +115,8 @@ export class Records {
   stored(kind: RecordKind, name: Name): StoredRecord | undefined {
     const entry = this.#find(kind, name);
     if (entry === undefined) return undefined;
-    const fields = Object.fromEntries([...entry.fields].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const readable = [...entry.fields].filter(([, text]) => readRegister(text) !== undefined);
+    const fields = Object.fromEntries(readable.sort(([a], [b]) => (a < b ? -1 : 1)));
     return { kind, name, version: entry.version, fields };
   }
 
@@ -111,7 +126,8 @@ export class Records {
     const others = refs.filter(({ kind }) => kind !== 'identity');
     for (const { kind, name } of others) {
       for (const [field, text] of this.fields(kind, name) ?? []) {
-        if (/^[pg]\./.test(field)) identities.add(readSlot(text).identity);
+        const slot = /^[pg]\./.test(field) ? readSlot(text) : undefined;
+        if (slot !== undefined) identities.add(slot.identity);
         const pinned = field.startsWith('x.') ? /^\d+0\|([0-9a-f]+)\|/.exec(text)?.[1] : undefined;
         if (pinned !== undefined) identities.add(pinned);
       }

@@ -8,9 +8,17 @@ export interface StoredSlot {
   readonly value: string;
 }
 
-export function readSlot(text: string): StoredSlot {
-  const [at = '', dead = '', identity = '', by = '', captured = '', ...value] = text.split('|');
-  return { at, dead, identity, by, captured, value: value.join('|') };
+/** Undefined for what is no slot: it counts as absent. */
+export function readSlot(text: string | undefined): StoredSlot | undefined {
+  const read = /^(\d{16})\|([01])\|([\da-fA-F]{32})\|([\da-fA-F]{32})\|(\d{13})\|(.*)$/s.exec(text ?? '');
+  if (read === null) return undefined;
+  const [, at = '', dead = '', identity = '', by = '', captured = '', value = ''] = read;
+  return { at, dead, identity, by, captured, value };
+}
+
+/** Undefined for what does not begin with a number: it counts as absent. */
+export function readRegister(text: string | undefined): string | undefined {
+  return /^\d{16}/.test(text ?? '') ? text : undefined;
 }
 
 export function writeSlot({ at, dead, identity, by, captured, value }: StoredSlot): string {
@@ -19,8 +27,8 @@ export function writeSlot({ at, dead, identity, by, captured, value }: StoredSlo
 
 /** Rejected everywhere, or past an expiry that was not shown to be wrong. */
 export function isDeadRecord(fields: ReadonlyMap<string, string> | undefined, now: number): boolean {
-  const ruling = fields?.get('r');
-  if (ruling?.[16] === '2' && ruling.slice(0, 16) >= (fields?.get('f') ?? '')) return true;
+  const ruling = readRegister(fields?.get('r'));
+  if (ruling?.[16] === '2' && ruling.slice(0, 16) >= (readRegister(fields?.get('f')) ?? '')) return true;
   const expires = expiry(fields?.get('h'));
   return expires !== undefined && expires <= now && expires !== expiry(fields?.get('x'));
 }

@@ -31,10 +31,12 @@ local function remove(kind, name, field)
   note(changed, kind, name)
 end
 
-local function get(kind, name, field) return redis.call('HGET', keyOf(kind, name), field) or nil end
+local function getSlot(kind, name, field) return readSlot(redis.call('HGET', keyOf(kind, name), field) or nil) end
+
+local function getRegister(kind, name, field) return readRegister(redis.call('HGET', keyOf(kind, name), field)) end
 
 local function raise(kind, name, field, value)
-  local present = get(kind, name, field)
+  local present = getRegister(kind, name, field)
   if not present or greater(value, present) then set(kind, name, field, value) end
 end
 
@@ -48,8 +50,11 @@ local function fieldsOf(kind, name, start)
 end
 
 local function slotsOf(kind, name, start)
-  local slots = fieldsOf(kind, name, start)
-  for _, entry in ipairs(slots) do entry[2] = readSlot(entry[2]) end
+  local slots = {}
+  for _, entry in ipairs(fieldsOf(kind, name, start)) do
+    local slot = readSlot(entry[2])
+    if slot then slots[#slots + 1] = {entry[1], slot} end
+  end
   return slots
 end
 
@@ -66,7 +71,7 @@ end
 -- Rejected everywhere, or past an expiry that was not shown to be wrong.
 local function isDead(identity)
   local fields = redis.call('HMGET', keyOf('i', identity), 'r', 'f', 'h', 'x')
-  local ruling, forgiven = fields[1], fields[2]
+  local ruling, forgiven = readRegister(fields[1]), readRegister(fields[2])
   if ruling and string.sub(ruling, 17, 17) == '2' and not (forgiven and greater(forgiven, string.sub(ruling, 1, 16))) then return true end
   local expires = expiryOf(fields[3])
   return expires ~= nil and expires <= now and expires ~= expiryOf(fields[4])
@@ -89,18 +94,15 @@ local function isHeld(tenant, provider, identity, evicted)
   while true do
     local session = redis.call('ZREVRANGEBYSCORE', key, '+inf', '(' .. whole(now), 'LIMIT', 0, 1)[1]
     if not session then return false end
-    local text = get('s', session, 'p.' .. provider)
-    if text then
-      local slot = readSlot(text)
-      if slot.identity == identity and not greater(evicted, slot.at) then return true end
-    end
+    local slot = getSlot('s', session, 'p.' .. provider)
+    if slot and slot.identity == identity and not greater(evicted, slot.at) then return true end
     redis.call('ZREM', key, session)
   end
 end
 
 -- Whether who presented something last was evicted since, perhaps to come back with something else.
 local function isGone(session, at, evicted)
-  if greater(get('s', session, 'e') or '', at) then return true end
+  if greater(getRegister('s', session, 'e') or '', at) then return true end
   for _, entry in ipairs(slotsOf('s', session, 'p.')) do
     if not greater(evicted, entry[2].at) then return false end
   end
@@ -112,9 +114,8 @@ local function drop(tenant, session, field, slot)
   remove('s', session, field)
   unhold(tenant, slot.identity, session)
   local provider = string.sub(field, 3)
-  local text = get('t', tenant, 'g.' .. provider)
-  if not text then return end
-  local global, evicted = readSlot(text), get('t', tenant, 'e') or ''
+  local global, evicted = getSlot('t', tenant, 'g.' .. provider), getRegister('t', tenant, 'e') or ''
+  if not global then return end
   if global.by ~= session and not isGone(global.by, global.at, evicted) then return end
   if not isHeld(tenant, provider, global.identity, evicted) then remove('t', tenant, 'g.' .. provider) end
 end
@@ -132,8 +133,7 @@ local function place(kind, name, field, change, value)
     local slot = {slotAt, slotDead, change.identity, change.session, captured, value}
     redis.call('HSET', keyOf(kind, name), field, table.concat(slot, '|'))
   end
-  local text = get(kind, name, field)
-  local slot = text and readSlot(text)
+  local slot = getSlot(kind, name, field)
   if slot and slot.identity == change.identity then
     -- Presented again while it is dead it earns no newer place: a live one that arrived in between may still be committed.
     local newer = not dead and greater(at, slot.at)
@@ -162,6 +162,7 @@ end
 local function limitScopes(identity)
   if redis.call('HLEN', keyOf('i', identity)) <= ${MOST_SCOPES} then return end
   local scopes = fieldsOf('i', identity, 's.')
+  for _, entry in ipairs(scopes) do entry[2] = readRegister(entry[2]) or '' end
   table.sort(scopes, function(a, b) return precedes(a[2], b[2], a[1], b[1]) end)
   for index = 1, #scopes - ${MOST_SCOPES} do remove('i', identity, scopes[index][1]) end
 end
@@ -174,15 +175,15 @@ local function placeBoth(change, evicted)
       unhold(tenant, entry[2].identity, session)
     end
   end
-  local before = get('s', session, field)
+  local before = getSlot('s', session, field)
   if place('s', session, field, change, change.own) then
     if before then
-      unhold(tenant, readSlot(before).identity, session)
+      unhold(tenant, before.identity, session)
     else
       limitProviders(tenant, session, field)
     end
   end
-  local empty = not get('t', tenant, lent)
+  local empty = not getSlot('t', tenant, lent)
   if place('t', tenant, lent, change, change.lent) and empty then
     -- Sessions that expire take nothing with them: what they lent goes when there is something new to lend.
     for _, entry in ipairs(slotsOf('t', tenant, 'g.')) do
@@ -220,8 +221,8 @@ function apply.pin(change)
 end
 
 function apply.present(change)
-  local evicted = get('t', change.tenant, 'e') or ''
-  if not greater(evicted, change.at) and not greater(get('s', change.session, 'e') or '', change.at) then placeBoth(change, evicted) end
+  local evicted, left = getRegister('t', change.tenant, 'e') or '', getRegister('s', change.session, 'e') or ''
+  if not greater(evicted, change.at) and not greater(left, change.at) then placeBoth(change, evicted) end
   -- Whoever presents it may be the last to hear that it is dead.
   touch('i', change.identity, 2 * idleMs)
   touch('s', change.session, idleMs)

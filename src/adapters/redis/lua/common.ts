@@ -19,7 +19,22 @@ local function keep(key, ms)
   if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, whole(ms)) end
 end
 
-local function keyOf(kind, name) return PREFIX .. kind .. ':' .. name end
+local function nameOf(kind, name) return PREFIX .. kind .. ':' .. name end
+
+-- What is under the key and cannot be ours, being of another type, goes: it would end a script half-way.
+local TYPES, own = {i = 'hash', s = 'hash', t = 'hash', h = 'zset', l = 'string', m = 'zset'}, {}
+local function clear(key, type)
+  if own[key] then return end
+  own[key] = true
+  local present = redis.call('TYPE', key).ok
+  if present ~= type and present ~= 'none' then redis.call('DEL', key) end
+end
+
+local function keyOf(kind, name)
+  local key = nameOf(kind, name)
+  clear(key, TYPES[kind])
+  return key
+end
 
 -- By bytes: the comparison of strings that Lua has follows the server's locale.
 local function greater(a, b)
@@ -30,14 +45,27 @@ local function greater(a, b)
   return #a > #b
 end
 
+-- Nil for what counts nothing.
+local function readCount(text)
+  return #text <= 15 and string.match(text, '^%d+$') and tonumber(text) or nil
+end
+
+-- Nil for what does not begin with a number of ours: it counts as absent.
+local function readRegister(text)
+  return text and string.match(text, '^${'%d'.repeat(16)}') and text or nil
+end
+
+-- Nil for what is no slot.
 local function readSlot(text)
-  local at, dead, identity, by, captured, value = string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+  local at, dead, identity, by, captured, value = string.match(text or '', '^(%d+)|([01])|(%x+)|(%x+)|(%d+)|(.*)$')
+  if not at or #at ~= 16 or #identity ~= 32 or #by ~= 32 or #captured ~= 13 then return nil end
   return {at = at, dead = dead, identity = identity, by = by, captured = captured, value = value}
 end
 
 -- As the carrier reads it: kind, name, and the fields with their values by turns.
 local function stored(kind, name)
-  local fields = redis.call('HGETALL', keyOf(kind, name))
+  -- An error, where it is no hash, is as empty.
+  local fields = redis.pcall('HGETALL', nameOf(kind, name))
   if #fields == 0 then return nil end
   return {kind, name, fields}
 end
@@ -61,7 +89,8 @@ local function withIdentities(refs)
     local fields = record[3]
     for index = 1, #fields, 2 do
       local start = string.sub(fields[index], 1, 2)
-      if start == 'p.' or start == 'g.' then add(readSlot(fields[index + 1]).identity) end
+      local slot = (start == 'p.' or start == 'g.') and readSlot(fields[index + 1])
+      if slot then add(slot.identity) end
       local pinned = start == 'x.' and string.match(fields[index + 1], '^%d+0|(%x+)|')
       if pinned then add(pinned) end
     end
@@ -72,5 +101,5 @@ end
 
 local function answer(records)
   local standing = redis.call('HMGET', META, 'epoch', 'seq', 'latest')
-  return cjson.encode({standing[1] or '', standing[2] or '0', whole(NOW), standing[3] or '0000000000000000', records})
+  return cjson.encode({standing[1] or '', standing[2] or '0', whole(NOW), readRegister(standing[3]) or '${'0'.repeat(16)}', records})
 end`;

@@ -16,7 +16,8 @@ return '1'`;
 
 /** The members, and until when each counts unless it says so again; the tag beside them. */
 const GROUP = `
-local members, tagKey = keyOf('m', ARGV[1]), keyOf('m', ARGV[1] .. ':tag')
+local members, tagKey = keyOf('m', ARGV[1]), nameOf('m', ARGV[1] .. ':tag')
+clear(tagKey, 'string')
 redis.call('ZREMRANGEBYSCORE', members, '-inf', whole(NOW))
 `;
 

@@ -8,7 +8,8 @@ const NUMBERS_PER_MS = 4_096;
 /** ARGV: epoch, now, the greatest number in the changes, how long a session is kept, how long the log may be, the changes as JSON, how many messages are known. */
 export const PUSH = `
 if redis.call('HGET', META, 'epoch') ~= ARGV[1] then return '!epoch' end
-if tonumber(redis.call('HGET', META, 'seq') or '0') < tonumber(ARGV[7]) then return '!epoch' end
+local published = readCount(redis.call('HGET', META, 'seq') or '0')
+if not published or published < tonumber(ARGV[7]) then return '!epoch' end
 local farthest = string.format('%016.0f', (NOW + ${MOST_AHEAD_MS} - ${NUMBERS_FROM_MS} + 1) * ${NUMBERS_PER_MS} - 1)
 if greater(ARGV[3], farthest) then return '!skew' end
 local now, latest, idleMs, logLength = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -18,13 +19,16 @@ for _, change in ipairs(changes) do
   if isAhead(change) then return '!skew' end
 end
 for _, change in ipairs(changes) do apply[change.kind](change) end
-if greater(latest, redis.call('HGET', META, 'latest') or '') then redis.call('HSET', META, 'latest', latest) end
+if greater(latest, readRegister(redis.call('HGET', META, 'latest')) or '') then redis.call('HSET', META, 'latest', latest) end
+clear(LOG, 'zset')
 if #changed > 0 then
   local seq = redis.call('HINCRBY', META, 'seq', 1)
+  -- Of what changed before it knows nothing, whatever became of it.
+  if redis.call('EXISTS', LOG) == 0 then redis.call('HSET', META, 'floor', seq - 1) end
   for _, ref in ipairs(changed) do
     local key = keyOf(ref[1], ref[2])
     -- Not a count of its own: a record that expired and came again would be taken for an old one.
-    local version = math.max(seq, tonumber(redis.call('HGET', key, 'v') or '0') + 1)
+    local version = math.max(seq, (readCount(redis.call('HGET', key, 'v') or '') or 0) + 1)
     redis.call('HSET', key, 'v', whole(version))
     redis.call('ZADD', LOG, seq, ref[1] .. ':' .. ref[2])
   end

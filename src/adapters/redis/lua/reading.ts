@@ -5,8 +5,10 @@ export const HELLO = `
 if redis.call('HSETNX', META, 'epoch', ARGV[1]) == 1 then
   redis.call('HSET', META, 'format', '${FORMAT}')
   redis.call('DEL', LOG)
-elseif redis.call('HGET', META, 'epoch') == ARGV[3] and tonumber(redis.call('HGET', META, 'seq') or '0') < tonumber(ARGV[4]) then
-  redis.call('HSET', META, 'epoch', ARGV[1])
+else
+  local seq = readCount(redis.call('HGET', META, 'seq') or '0')
+  if not seq then redis.call('HDEL', META, 'seq', 'floor') end
+  if not seq or redis.call('HGET', META, 'epoch') == ARGV[3] and seq < tonumber(ARGV[4]) then redis.call('HSET', META, 'epoch', ARGV[1]) end
 end
 -- Asked every few seconds by everybody: not each time a write.
 if redis.call('PTTL', META) < 1.5 * ARGV[2] then
@@ -25,10 +27,10 @@ return answer(withIdentities(refs))`;
 export const CHANGED_SINCE = `
 local heard = tonumber(ARGV[1])
 local standing = redis.call('HMGET', META, 'seq', 'floor')
-local seq = tonumber(standing[1] or '0')
-if heard < tonumber(standing[2] or '0') or heard > seq then return '!unknown' end
+local seq, floor = readCount(standing[1] or '0'), readCount(standing[2] or '0')
+if not seq or not floor or heard < floor or heard > seq then return '!unknown' end
 if heard == seq then return '[]' end
 -- The log is a key of its own, which a server short of memory may have dropped.
-local newest = redis.call('ZREVRANGE', LOG, 0, 0, 'WITHSCORES')
+local newest = redis.pcall('ZREVRANGE', LOG, 0, 0, 'WITHSCORES')
 if tonumber(newest[2] or '-1') ~= seq then return '!unknown' end
 return cjson.encode(redis.call('ZRANGEBYSCORE', LOG, '(' .. ARGV[1], '+inf'))`;
