@@ -82,9 +82,10 @@ export class Inbox {
   /** The store has no such record. */
   absent(followed: FollowedSession | FollowedTenant): void {
     this.#skipped.delete(followed);
-    if (!('owner' in followed)) return;
     const delivery = newDelivery('answer');
-    this.#evictIfOlder(followed, true, delivery);
+    if ('owner' in followed) this.#evictIfOlder(followed, true, delivery);
+    // One that the store has lost is told again; one that it never had lends nothing.
+    else if (followed.version === 0) this.#globals(followed, {}, delivery);
     this.#tell(delivery);
   }
 
@@ -158,16 +159,17 @@ export class Inbox {
       followed.evictedAt = evictedAt;
       for (const session of [...followed.sessions]) this.#evictIfOlder(session, isFirst, delivery);
     }
-    const tenant = this.#tenantFor(followed);
-    if (tenant !== undefined) this.#globals(followed, tenant, record, delivery);
+    this.#globals(followed, record.fields, delivery);
     for (const [field, text] of Object.entries(record.fields))
       if (field.startsWith(PIN)) this.#pins.adopt(followed, field.slice(PIN.length), text, delivery);
   }
 
-  #globals(followed: FollowedTenant, tenant: Tenant, record: StoredRecord, delivery: Delivery): void {
+  #globals(followed: FollowedTenant, fields: StoredRecord['fields'], delivery: Delivery): void {
     const { ledger, outbox, wall } = this.#options;
+    const tenant = this.#tenantFor(followed);
+    if (tenant === undefined) return;
     const names = new Set<Name>();
-    for (const [field, text] of Object.entries(record.fields)) {
+    for (const [field, text] of Object.entries(fields)) {
       const slot = field.startsWith(GLOBAL) ? readSlot(text) : undefined;
       if (slot === undefined || slot.at < followed.evictedAt || !wall.believes(slot.at)) continue;
       names.add(field.slice(GLOBAL.length));

@@ -110,7 +110,7 @@ function readParts(scope: Scope, rules: ScopeRules, ownOnly: boolean): WorkScope
 /** So would a promise that was not awaited, or a date: what names no part has to be a plain object, of whatever realm. */
 function requireParts(scope: object): void {
   const prototype: unknown = Object.getPrototypeOf(scope);
-  if (prototype === null || Object.getPrototypeOf(prototype) === null) return;
+  if (prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null) return;
   if ('tenant' in scope || 'session' in scope || 'provider' in scope || 'purpose' in scope) return;
   throw new TypeError(NO_SCOPE);
 }

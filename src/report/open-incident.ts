@@ -19,7 +19,7 @@ export interface Afflicted {
 }
 
 /** How far the news of an incident has got. */
-export interface News {
+interface News {
   announcement: Announcement;
   /** The reporter is being told of it, or whoever decides whether it is. */
   announcing: boolean;

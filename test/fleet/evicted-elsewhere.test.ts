@@ -91,6 +91,21 @@ describe('a session that is evicted', () => {
     expect(test.fleet.processes.map(({ latchkey }) => credentialOf(latchkey, 'borrower'))).toEqual(['shared', 'shared']);
   });
 
+  it('elsewhere takes away what it lent, though the store has been restarted empty since', async () => {
+    const [a, b] = [test.fleet.add(), test.fleet.add()];
+    await test.fleet.ready();
+    a.latchkey.capture('S', bearer('lent'));
+    await a.latchkey.load(['borrower']);
+    await pass(100);
+    a.carrier.down = true;
+    test.fleet.store.reset();
+    b.latchkey.evict('S');
+    await pass(3_000);
+    a.carrier.down = false;
+    await pass(3_000);
+    expect(credentialOf(a.latchkey, 'borrower')).toBe('missing');
+  });
+
   it('here, in an outage, takes nothing away that a session of another process lends', async () => {
     const [a, b] = [test.fleet.add(), test.fleet.add()];
     await test.fleet.ready();
@@ -105,15 +120,16 @@ describe('a session that is evicted', () => {
     expect(credentialOf(b.latchkey, 'borrower')).toBe('lent');
   });
 
-  it('here, in an outage, takes nothing away that a session lends which there was no room for', async () => {
-    const { latchkey } = test.fleet.add({ limits: { sessions: 2 } });
+  it('here, in an outage, takes nothing away that a session lends which there is no room for any more', async () => {
+    const { latchkey } = test.fleet.add({ limits: { sessions: 3 } });
     await test.fleet.ready();
-    latchkey.capture('S', bearer('own'));
+    const own = latchkey.capture('S', bearer('own'), { provisional: true });
     latchkey.capture('X', bearer('lent'));
-    await pass(10);
-    await latchkey.run('S', () => undefined);
     await latchkey.load(['borrower']);
+    own.commit();
+    await pass(10);
     test.fleet.store.down = true;
+    latchkey.capture({ tenant: 'other', session: 'S' }, bearer('other'));
     latchkey.evict('S');
     expect(credentialOf(latchkey, 'borrower')).toBe('lent');
   });

@@ -71,9 +71,9 @@ describe('somebody who can write to the store', () => {
     await pass(100);
     const { fingerprint } = bearer('live');
     const [never, identity] = ['9'.repeat(15), names.identity(undefined, fingerprint)];
-    world.fleet.store.forge('identity', identity, 'r', `0${never}2${Date.now()},0,401`);
-    world.fleet.store.forge('identity', identity, 'f', `0${never}`);
-    world.fleet.store.forge('session', names.session(undefined, 'S'), 'e', `0${never}`);
+    world.fleet.store.write({ kind: 'identity', name: identity }, 'r', `0${never}2${Date.now()},0,401`);
+    world.fleet.store.write({ kind: 'identity', name: identity }, 'f', `0${never}`);
+    world.fleet.store.write({ kind: 'session', name: names.session(undefined, 'S') }, 'e', `0${never}`);
     await b.latchkey.load(['S']);
     await pass(5_000);
     expect([credentialOf(a.latchkey, 'S'), credentialOf(b.latchkey, 'S')]).toEqual(['live', 'live']);

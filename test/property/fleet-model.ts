@@ -50,13 +50,10 @@ const pick = fc.nat({ max: 1_000 });
 const token = fc.constantFrom(...TOKENS);
 const tenant = fc.constantFrom(undefined, ...TENANTS);
 const scope = fc
-  .record({
-    tenant,
-    session: fc.constantFrom(...SESSIONS),
-    provider: fc.constantFrom(...PROVIDERS),
-    purpose: fc.constantFrom(undefined, 'warm'),
-  })
-  .map(scopeOf);
+  .tuple(tenant, fc.constantFrom(...SESSIONS), fc.constantFrom(...PROVIDERS), fc.constantFrom(undefined, 'warm'))
+  .map(([tenant, session, provider, purpose]) =>
+    scopeOf({ tenant, session, provider, purpose: tenant === undefined ? purpose : undefined }),
+  );
 /** A session, or (seldom) all of a tenant. */
 const evicted = fc
   .record({ tenant, session: fc.constantFrom('S1', 'S2', 'S3', undefined) })
@@ -212,11 +209,15 @@ function picked<T>(list: readonly T[], pick: number): T | undefined {
   return list.length === 0 ? undefined : list[pick % list.length];
 }
 
-export const ALL_SCOPES: readonly FleetScope[] = TENANTS.flatMap((tenant) =>
-  SESSIONS.flatMap((session) =>
-    PROVIDERS.flatMap((provider) => [undefined, 'warm'].map((purpose) => scopeOf({ tenant, session, provider, purpose }))),
-  ),
+const SCOPES = TENANTS.flatMap((tenant) =>
+  SESSIONS.flatMap((session) => PROVIDERS.map((provider) => scopeOf({ tenant, session, provider }))),
 );
+
+export const ALL_SCOPES: readonly FleetScope[] = [
+  ...SCOPES,
+  // The other tenant has one kind of work.
+  ...SCOPES.filter(({ tenant }) => tenant === undefined).map((one) => ({ ...one, purpose: 'warm' })),
+];
 
 type Parts = { readonly [Part in keyof FleetScope]?: string | undefined };
 
@@ -235,8 +236,11 @@ export function canonicalLedger({ slots, verdicts }: Snapshot): unknown {
   return { slots: sorted(slots), verdicts: sorted(known) };
 }
 
+const { fingerprintKey } = readKeys({ seal: SEAL });
+const TEST_NAMES = new Names(fingerprintKey, 'test');
+
 function namesOf(namespace: string): Names {
-  return new Names(readKeys({ seal: SEAL }).fingerprintKey, namespace);
+  return namespace === 'test' ? TEST_NAMES : new Names(fingerprintKey, namespace);
 }
 
 /** The slots as the store has them, by the names that the store gives them. */
@@ -275,7 +279,7 @@ export function namedSlots({ slots }: Snapshot, namespace = 'test'): string[] {
 
 /** Those of them that are the session's own. */
 export function slotsOfSession(slots: readonly string[], { tenant, session }: FleetScope): string[] {
-  const name = namesOf('test').session(tenant, session);
+  const name = TEST_NAMES.session(tenant, session);
   return slots.filter((slot) => slot.startsWith(`${name} `));
 }
 

@@ -92,12 +92,6 @@ export class MemoryStore {
     this.#server.records.set(kind, name, field, text);
   }
 
-  /** What somebody writes there who is no process of the fleet. */
-  forge(kind: StoredRecord['kind'], name: Name, field: string, text: string): void {
-    this.#server.records.set(kind, name, field, text);
-    this.#server.records.raise(kind, name, 0);
-  }
-
   /** Every record, by kind and name. */
   dump(): StoredRecord[] {
     const key = ({ kind, name }: StoredRecord): string => `${kind}:${name}`;
