@@ -125,6 +125,7 @@ describe('a session that is evicted', () => {
     await test.fleet.ready();
     const own = latchkey.capture('S', bearer('own'), { provisional: true });
     latchkey.capture('X', bearer('lent'));
+    await pass(100);
     await latchkey.load(['borrower']);
     own.commit();
     await pass(10);
