@@ -195,8 +195,10 @@ export class Outbox implements Journal {
     this.#soon();
   }
 
-  /** The same for a tenant: what its sessions hold, and its pins. */
+  /** The same for a tenant: its eviction, what its sessions hold, and its pins. */
   noteTenant(owner: FollowedTenant): void {
+    const { evictedAt, ref } = owner;
+    if (evictedAt > 0) this.#pending.evicted({ tenant: ref.name, session: undefined, at: evictedAt });
     for (const session of owner.sessions) this.noteSession(session);
     for (const pin of this.#ledger?.pins() ?? []) if (pin.tenant === owner.tenant) this.pinned(pin, pin.at);
   }

@@ -61,3 +61,26 @@ describe('what was known of a credential, and the store has lost', () => {
     expect(pushes).toBe(1);
   });
 });
+
+describe('a tenant’s eviction that the store has lost', () => {
+  const test = frozenFleet();
+
+  it('is told again by whoever asks about that tenant', async () => {
+    const [a, b] = [test.fleet.add(), test.fleet.add()];
+    const scope = { tenant: 'T', session: 'S' };
+    await test.fleet.ready();
+    a.latchkey.capture(scope, bearer('gone'));
+    await pass(100);
+    await b.latchkey.load([{ tenant: 'T', session: 'other' }]);
+    a.latchkey.evict({ tenant: 'T' });
+    b.latchkey.capture({ tenant: 'T', session: 'other' }, bearer('new'));
+    await pass(3_000);
+    for (const record of test.fleet.store.dump()) if (record.kind === 'tenant') test.fleet.store.lose(record);
+    await b.latchkey.load([{ tenant: 'T', session: 'other', purpose: 'another' }]);
+    await pass(3_000);
+    const c = test.fleet.add({ fallback: 'none' });
+    await c.latchkey.ready();
+    await c.latchkey.load([scope]);
+    expect(credentialOf(c.latchkey, scope)).toBe('missing');
+  });
+});
