@@ -99,17 +99,20 @@ export class Ledger extends LedgerReader {
    * identity that was forgotten stays so.
    */
   judge(call: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
-    if (!call.identity.known) return false;
-    const { ruling } = call.identity;
-    const isRoutine = judgement.kind === 'accepted' && ruling.state === 'accepted' && call.identity.rejectionFor(call.scope) === undefined;
+    const { identity } = call;
+    if (!identity.known) return false;
+    const journal = this.#journal;
+    if (journal === undefined) return this.#judge(call, judgement, status, now);
+    const isRoutine =
+      judgement.kind === 'accepted' && identity.ruling.state === 'accepted' && identity.rejectionFor(call.scope) === undefined;
     const applied = this.#judge(call, judgement, status, now);
-    if (!applied || this.#journal === undefined) return applied;
-    if (isRoutine) this.#journal.proven(call.identity);
-    else this.#journal.learnt(call.identity);
+    if (applied && isRoutine) journal.proven(identity);
+    else if (applied) journal.learnt(identity);
     return applied;
   }
 
-  #judge({ identity, scope, borrowed, ...call }: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
+  #judge(call: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
+    const { identity, scope, borrowed } = call;
     const sent = this.sequence.bounded(call.sent);
     if (judgement.kind === 'accepted') {
       const obstructed = !isUsable(identity, scope, now) || identity.ruling.state === 'held';
