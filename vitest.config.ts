@@ -8,7 +8,7 @@ export default defineConfig({
     // As in tsconfig.json: the examples import the package by its name.
     alias: [
       { find: /^latchkey$/, replacement: source('index.ts') },
-      { find: /^latchkey\/(policy|signals|browser)$/, replacement: source('$1/index.ts') },
+      { find: /^latchkey\/(policy|signals|guard|sources|operator|browser)$/, replacement: source('$1/index.ts') },
       { find: /^latchkey\/([a-z]+)$/, replacement: source('adapters/$1.ts') },
     ],
   },
