@@ -4,6 +4,7 @@ import { createLatchkey, type IdleLoop, isLatchkeyError, type Latchkey } from 'l
 import { createUnauthorizedMonitor } from 'latchkey/proxy';
 import { requiresAuth, requireVerifier, sendAnswer } from 'latchkey/signals';
 import { sendJson } from './answers.js';
+import { CREDENTIALS_PATH, createCredentialsPage } from './credentials-page.js';
 import { createDistiller, type Distiller } from './distiller.js';
 import { printEvents } from './event-lines.js';
 import { createLogin } from './login.js';
@@ -13,7 +14,7 @@ import { createPages } from './pages.js';
 import { createProxy } from './proxy.js';
 import { seenSessions, sessionOf } from './seen-sessions.js';
 import { readUpstreams } from './upstreams.js';
-import { createUsers, type Users } from './users.js';
+import { createUsers, type User, type Users } from './users.js';
 import { createWarmer } from './warmer.js';
 
 export interface GatewayOptions {
@@ -95,6 +96,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const pages = createPages(options.packageFolder);
   const login = createLogin({ users, pages, https });
   const operator = createOperator(latchkey, { upstreams, sessions, pages, print });
+  const credentials = createCredentialsPage(latchkey, { https, print });
 
   /** Where a path under an upstream's name leads. */
   function targetOf({ pathname, search }: URL): URL | undefined {
@@ -108,20 +110,26 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return session === undefined ? undefined : { session, provider: urlOf(url).pathname.split('/')[1] as string };
   }
 
+  /** What is for operators only; none are told apart where there is no login. */
+  function operate(request: IncomingMessage, response: ServerResponse, url: URL, user: User | undefined): Promise<void> {
+    const isCredentials = url.pathname === CREDENTIALS_PATH || url.pathname.startsWith(`${CREDENTIALS_PATH}/`);
+    return isCredentials ? credentials.handle(request, response, user) : operator.handle(request, response, url, user);
+  }
+
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = urlOf(request.url);
     const target = targetOf(url);
     if (target !== undefined) return proxy.forward(request, response, target);
     if (request.method === 'GET' && pages.servePublic(url.pathname, response)) return;
     if (!mustLogIn) {
-      if (isFromThisMachine(request)) return operator.handle(request, response, url, undefined);
+      if (isFromThisMachine(request)) return operate(request, response, url, undefined);
       return sendJson(response, 403, { error: 'FORBIDDEN', detail: 'Without a login this is for this machine only.' });
     }
     if (await login.handle(request, response, url)) return;
     const entry = await login.authenticate(request);
     if (!entry.ok) return sendAnswer(response, entry.answer);
     if (entry.setCookies.length > 0) response.setHeader('set-cookie', [...entry.setCookies]);
-    await operator.handle(request, response, url, entry.session);
+    await operate(request, response, url, entry.session);
   }
 
   const server = createServer((request, response) => {
@@ -146,6 +154,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     users,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      credentials.close();
       await Promise.all([warmer.stop({ timeoutMs: 1_000 }), distiller.close()]);
       await monitor.close();
       await latchkey.close({ timeoutMs: 1_000 });

@@ -1,5 +1,5 @@
 /** The gateway's own paths: no provider can have their names. */
-const TAKEN = ['api', 'assets', 'login', 'logout'];
+const TAKEN = ['api', 'assets', 'latchkey', 'login', 'logout'];
 const NAME = /^[a-z0-9-]+$/;
 
 /**
