@@ -1,7 +1,7 @@
 export { type AuditLog, type AuditLogOptions, openAuditLog } from './audit-log.js';
 export { type ChildEnvOptions, childEnvWithToken } from './child-env.js';
 export { assertNoCleartextCredential, type CleartextOptions } from './cleartext.js';
-export { type ClientTokenOptions, resolveClientToken } from './client-token.js';
+export { type ClientToken, type ClientTokenOptions, resolveClientToken } from './client-token.js';
 export { createGuard, type Guard, type GuardOptions, type RequestAuthentication } from './guard.js';
 export { GuardError, type GuardErrorCode } from './guard-error.js';
 export { createPlaneClient, type PlaneClient, type PlaneClientOptions } from './plane-client.js';
