@@ -1,0 +1,76 @@
+import { startTimer } from '../clock.js';
+import { type StreamSink, streamFeed } from './event-stream.js';
+import type { Feed } from './feed.js';
+import { ALWAYS, errorAnswer, type Reply } from './reply.js';
+
+/** Pages that are open at once; nobody has more operators awake. */
+const MOST_STREAMS = 32;
+const RETRY_AFTER_S = 5;
+
+export interface EventSeats {
+  /** A stream of events, or a 503 when all seats are taken. `until`: when its listener's leave ends, in milliseconds from now. */
+  open(view: 'timeline' | 'page', leftMs: number | undefined): Reply;
+  /** Ends every stream, and lets nobody in any more. */
+  close(): void;
+}
+
+export function createEventSeats(feed: Feed): EventSeats {
+  /** How to end each stream; a seat that is kept for one that has not begun yet ends nothing. */
+  const seats = new Set<{ end: () => void }>();
+  let isClosed = false;
+  return {
+    open(view, leftMs) {
+      if (isClosed || seats.size >= MOST_STREAMS)
+        return errorAnswer(503, 'too many event streams', { 'Retry-After': String(RETRY_AFTER_S) });
+      const seat = { end: () => {} };
+      seats.add(seat);
+      return {
+        status: 200,
+        headers: {
+          ...ALWAYS,
+          // A compressing middleware would keep events back.
+          'Cache-Control': 'no-store, no-transform',
+          'Content-Type': 'text/event-stream; charset=utf-8',
+          'X-Accel-Buffering': 'no',
+        },
+        start(sink) {
+          let stop: (() => void) | undefined;
+          let over = false;
+          const leave = (): void => {
+            if (over) return;
+            over = true;
+            expiry?.cancel();
+            seats.delete(seat);
+            stop?.();
+          };
+          const end = (): void => {
+            leave();
+            sink.end();
+          };
+          const expiry = leftMs === undefined ? undefined : startTimer(leftMs, end);
+          seat.end = end;
+          if (isClosed) end();
+          else stop = streamFeed(feed, view, seated(sink, end));
+          if (over) stop?.();
+          return leave;
+        },
+        abandon: () => void seats.delete(seat),
+      };
+    },
+    close() {
+      isClosed = true;
+      for (const seat of [...seats]) seat.end();
+    },
+  };
+}
+
+/** Whoever ends the stream frees its seat. */
+function seated(sink: StreamSink, end: () => void): StreamSink {
+  return {
+    write: (text) => sink.write(text),
+    get pendingBytes() {
+      return sink.pendingBytes;
+    },
+    end,
+  };
+}

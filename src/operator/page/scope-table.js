@@ -1,0 +1,71 @@
+import { make, makeShape, say, setAttribute } from './elements.js';
+import { createKeyedList } from './keyed-list.js';
+import { clockTime, duration, printable, scopeWords } from './wording.js';
+
+const CELLS = ['State', 'Tenant', 'Session', 'Provider', 'Purpose', 'Slot', 'Credential', 'Since', 'HTTP', 'More'];
+const CODE = new Set(['Credential']);
+
+// Said again, because a narrow window shows the rows as cards, and a table that is not laid out as one loses its own roles.
+const ROLES = { thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', th: 'columnheader' };
+
+/** The rows of the table of scopes. `timeNow` is the server's time; `onDetails` gets the row as it was last shown. */
+export function createScopeRows(table, { timeNow, onDetails }) {
+  table.setAttribute('role', 'table');
+  for (const [name, role] of Object.entries(ROLES)) for (const element of table.querySelectorAll(name)) element.setAttribute('role', role);
+  return createKeyedList(table.querySelector('tbody'), { keyOf: ({ key }) => key, create, update, holds: true });
+
+  function create() {
+    const entry = { node: make('tr', { role: 'row' }), cells: {}, row: undefined };
+    for (const name of CELLS) {
+      const cell = make('td', { role: 'cell', 'data-label': name, class: CODE.has(name) ? 'code' : '' });
+      entry.cells[name] = cell;
+      entry.node.append(cell);
+    }
+    entry.word = make('span');
+    entry.cells.State.append(entry.word);
+    entry.since = make('span');
+    entry.age = make('span', { class: 'quiet' });
+    entry.cells.Since.append(entry.since, ' ', entry.age);
+    entry.button = make('button', { type: 'button', class: 'plain small' }, 'Details');
+    entry.button.addEventListener('click', () => onDetails(entry.row));
+    entry.cells.More.append(entry.button);
+    return entry;
+  }
+
+  function update(entry, row) {
+    const { cells, node } = entry;
+    const { scope, state, status } = row;
+    if (entry.row?.state !== state) {
+      node.setAttribute('data-state', state);
+      cells.State.replaceChildren(makeShape(state), entry.word);
+      say(entry.word, state);
+    }
+    if (entry.row !== row) {
+      say(cells.Tenant, shownName(scope.tenant));
+      say(cells.Session, shownName(scope.session));
+      say(cells.Provider, shownName(scope.provider));
+      say(cells.Purpose, shownName(scope.purpose));
+      say(cells.Slot, row.slot);
+      say(cells.Credential, row.lent === undefined ? row.fingerprint : `${row.fingerprint}\nlent ${row.lent}`);
+      say(cells.HTTP, status === undefined ? '–' : String(status));
+      setAttribute(entry.button, 'aria-label', `Details of ${scopeWords(scope)}`);
+    }
+    sayWhen(entry, row);
+    entry.row = row;
+  }
+
+  function sayWhen({ since, age }, row) {
+    const now = timeNow();
+    if (row.until !== undefined && row.until > now) {
+      say(since, `until ${clockTime(row.until, now)}`);
+      say(age, `in ${duration(row.until - now)}`);
+    } else {
+      say(since, row.since === undefined ? '–' : clockTime(row.since, now));
+      say(age, row.since === undefined ? '' : duration(now - row.since));
+    }
+  }
+}
+
+function shownName(name) {
+  return name === undefined ? '–' : printable(name);
+}

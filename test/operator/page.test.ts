@@ -1,0 +1,309 @@
+import { describe, expect, it, vi } from 'vitest';
+
+// The page's script has no types, and is no part of the program.
+const module = (name: string) => import(/* @vite-ignore */ new URL(`../../src/operator/page/${name}.js`, import.meta.url).href);
+
+const { applyMessage, createModel } = await module('model');
+const { createMatcher, isFiltering, matchesEntry, parseFragment, printFragment } = await module('filter');
+const { pageOf, placeHeld, selectRows } = await module('select');
+const { actionsFor } = await module('actions');
+const { summarise } = await module('summary');
+const { clockTime, counted, duration, entryDetail, printable, scopeWords } = await module('wording');
+const { keepLive } = await module('live');
+
+interface Row {
+  key: string;
+  slot: string;
+  scope: { tenant?: string; session?: string; provider?: string; purpose?: string };
+  state: string;
+  fingerprint: string;
+  lent?: string;
+  since?: number;
+}
+
+const row = (key: string, state: string, given: Partial<Row> = {}): Row => ({
+  key,
+  slot: 'session',
+  scope: { session: key },
+  state,
+  fingerprint: `f-${key}`,
+  ...given,
+});
+const byKey = (...rows: Row[]): Map<string, Row> => new Map(rows.map((one) => [one.key, one]));
+const all = { states: [], tenant: '', provider: '', text: '' };
+const keys = (rows: Map<string, Row>, filter: object = {}): string[] =>
+  selectRows(rows, { ...all, ...filter }).selected.map(({ key }: Row) => key);
+
+describe('the page’s copy of the rows', () => {
+  it('is the state, and what has changed since', () => {
+    const model = createModel();
+    const say = (name: string, data: object): void => void applyMessage(model, name, data, 1_000);
+    say('state', { at: 1_500, rows: [row('a', 'ready'), row('b', 'ready')], incidents: [], stats: {}, timeline: [{ id: 1 }] });
+    say('rows', { at: 900, changed: [row('b', 'blocked'), row('c', 'held')], removed: ['a', 'unknown'] });
+    say('incidents', [{ id: 'i' }]);
+    say('entry', { id: 2 });
+    expect([...(model.rows as Map<string, Row>)].map(([key, { state }]) => [key, state])).toEqual([
+      ['b', 'blocked'],
+      ['c', 'held'],
+    ]);
+    expect(model).toMatchObject({ skew: -100, incidents: [{ id: 'i' }], timeline: [{ id: 1 }, { id: 2 }] });
+    for (let id = 3; id < 2_000; id++) say('entry', { id });
+    expect(model.timeline).toHaveLength(500);
+    expect(model.timeline.at(-1)).toEqual({ id: 1_999 });
+    say('state', { at: 1_000, rows: [], incidents: [], stats: {}, timeline: [] });
+    expect(model).toMatchObject({ rows: new Map(), timeline: [], incidents: [] });
+  });
+});
+
+describe('which rows are shown', () => {
+  const rows = byKey(
+    row('ready', 'ready', { scope: { tenant: 'acme', session: 'ready', provider: 'openai' } }),
+    row('borrowing', 'borrowing', { lent: 'abcdef', scope: { tenant: 'acme-eu', session: 'S-Borrowing' } }),
+    row('old', 'blocked', { since: 1_000, scope: { tenant: 'Globex', session: 'old', provider: 'openai' } }),
+    row('new', 'blocked', { since: 2_000, scope: { provider: '-', purpose: 'warm' } }),
+    row('expired', 'expired', { scope: { session: 'expired', provider: 'anthropic' } }),
+    row('held', 'held'),
+  );
+
+  it('the worst first, then what happened last', () => {
+    expect(keys(rows)).toEqual(['new', 'old', 'held', 'expired', 'borrowing', 'ready']);
+    const same = byKey(row('b', 'ready'), row('a', 'ready'));
+    expect(keys(same)).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    [{ states: ['held', 'ready'] }, ['held', 'ready']],
+    [{ tenant: 'acme' }, ['ready']],
+    [{ tenant: 'ACM' }, ['borrowing', 'ready']],
+    [{ tenant: 'globex' }, ['old']],
+    [{ provider: '=openai' }, ['old', 'ready']],
+    [{ provider: '=-' }, ['new']],
+    [{ provider: '-' }, ['held', 'borrowing']],
+    [{ text: ' s-borr ' }, ['borrowing']],
+    [{ text: 'F-OLD' }, ['old']],
+    [{ text: 'abcd' }, ['borrowing']],
+    [{ text: 'openai' }, []],
+    [{ provider: '=openai', states: ['ready'], text: 'r' }, ['ready']],
+  ])('filtered by %o', (filter, expected) => {
+    expect(keys(rows, filter)).toEqual(expected);
+  });
+
+  it('counts what the rest of the filter leaves, of every state', () => {
+    const { counts, tenants, providers, hasPurposes } = selectRows(rows, { ...all, provider: '=openai', states: ['held'] });
+    expect(counts).toEqual({ blocked: 1, held: 0, expired: 0, borrowing: 0, ready: 1 });
+    expect(tenants).toEqual(new Set(['acme', 'acme-eu', 'Globex']));
+    expect(providers).toEqual(new Set(['openai', undefined, '-', 'anthropic']));
+    expect(hasPurposes).toBe(true);
+  });
+
+  it('page by page, and on the last if there are fewer by now', () => {
+    const items = [...Array(101).keys()];
+    expect(pageOf(items, 0, 50)).toMatchObject({ page: 0, last: 2, first: 0, items: items.slice(0, 50) });
+    expect(pageOf(items, 7, 50)).toMatchObject({ page: 2, last: 2, first: 100, items: [100] });
+    expect(pageOf([], 3, 50)).toMatchObject({ page: 0, last: 0, first: 0, items: [] });
+  });
+
+  it('leaves what is held where it is, also if it is gone', () => {
+    expect(placeHeld(['x', 'a', 'b', 'c'], new Map([['b', 1]]))).toEqual(['x', 'b', 'a', 'c']);
+    expect(placeHeld(['x', 'y'], new Map([['gone', 1]]))).toEqual(['x', 'gone', 'y']);
+    const held = new Map([
+      ['late', 9],
+      ['a', 0],
+    ]);
+    expect(placeHeld(['late', 'b', 'a'], held)).toEqual(['a', 'b', 'late']);
+  });
+});
+
+describe('the filter behind the #', () => {
+  it.each([
+    all,
+    { states: ['blocked', 'ready'], tenant: 'a&b=#%', provider: '=x y', text: '<img>' },
+    { ...all, provider: '-' },
+    { ...all, provider: '=-' },
+  ])('comes back as it was: %o', (filter) => {
+    expect(parseFragment(`#${printFragment(filter)}`)).toEqual(filter);
+    expect(isFiltering(filter)).toBe(filter !== all);
+  });
+
+  it('is nothing if somebody wrote nonsense there', () => {
+    expect(parseFragment('#state=broken&provider=openai&constructor=1')).toEqual(all);
+  });
+});
+
+describe('the timeline', () => {
+  const matches = (filter: object) => createMatcher({ ...all, ...filter }, new Set(['acme']));
+
+  it('is filtered like the rows; what is nobody’s is everybody’s', () => {
+    const entry = { scope: { tenant: 'acme', session: 's', provider: 'openai' }, fingerprint: 'abc' };
+    expect(matchesEntry(matches({ tenant: 'acme', text: 'ab' }), entry)).toBe(true);
+    expect(matchesEntry(matches({ tenant: 'globex' }), entry)).toBe(false);
+    expect(matchesEntry(matches({ provider: '=openai' }), { fingerprint: 'abc' })).toBe(false);
+    expect(matchesEntry(matches({ provider: '=openai', text: 'x' }), { event: 'store', note: 'down' })).toBe(true);
+  });
+
+  it('tells what an event brings', () => {
+    const entry = { status: 401, fingerprint: 'abc', end: 'fresh', note: 'a\nb', incident: 'i-1' };
+    expect(entryDetail(entry)).toBe('status 401 · credential abc · a fresh credential · a\\u{a}b · incident i-1');
+    expect(entryDetail({})).toBe('');
+  });
+});
+
+describe('what is said aloud', () => {
+  const opened = { event: 'incident', scope: { provider: 'openai' }, fingerprint: 'abc', status: 401 };
+
+  it('is incidents, and many of them as a number', () => {
+    expect(summarise([opened])).toBe('Incident opened: openai, status 401, credential abc.');
+    expect(summarise([opened, opened, { event: 'recovered' }])).toBe('2 incidents opened. Incident over.');
+    expect(summarise([])).toBe('');
+    expect(summarise([{ event: 'captured' }, { event: 'rejected' }])).toBe('');
+  });
+});
+
+describe('what can be done', () => {
+  const shared = 'f-shared';
+  const lender = row('lender', 'blocked', { fingerprint: shared, scope: { tenant: 'acme', session: 's1', provider: 'openai' } });
+  const rows = byKey(
+    lender,
+    row('other', 'blocked', { fingerprint: shared, scope: { tenant: 'acme', session: 's2' } }),
+    row('borrower', 'borrowing', { lent: shared, scope: { tenant: 'globex', session: 's1' } }),
+    row('purpose', 'blocked', { scope: { tenant: 'acme', session: 's1', provider: 'openai', purpose: 'p' } }),
+    row('global', 'ready', { slot: 'global', scope: { provider: 'openai' } }),
+    row('own', 'ready', { scope: { session: 'alone' } }),
+  );
+  const actions = (key: string): { verb: string; body: object; path: string; sentences: string[] }[] => actionsFor(rows.get(key), rows);
+
+  it('is what there is something to do it to', () => {
+    expect(actions('lender').map(({ path, body }) => [path, body])).toEqual([
+      ['forgive', { fingerprint: shared }],
+      ['forgive', { scope: lender.scope }],
+      ['evict', { tenant: 'acme', session: 's1' }],
+      ['evict', { tenant: 'acme' }],
+    ]);
+    expect(actions('global')).toEqual([]);
+    expect(actions('own').map(({ path, body }) => [path, body])).toEqual([['evict', { session: 'alone' }]]);
+  });
+
+  it('names how much it is', () => {
+    const [credential, , session, tenant] = actions('lender').map(({ sentences }) => sentences[0]);
+    expect(credential).toContain('3 scopes here');
+    expect(session).toBe('Session “s1” of tenant “acme” is forgotten, with all its providers and purposes: 2 scopes here.');
+    expect(tenant).toContain('2 sessions here');
+  });
+});
+
+describe('words', () => {
+  const noon = new Date(2026, 2, 4, 12, 0, 0).getTime();
+
+  it.each([
+    [-5, '0 s'],
+    [59_999, '59 s'],
+    [60_000, '1 min'],
+    [3 * 3_600_000 + 12 * 60_000, '3 h 12 min'],
+    [50 * 3_600_000, '2 d 2 h'],
+  ])('for %d ms', (ms, words) => {
+    expect(duration(ms)).toBe(words);
+  });
+
+  it('for times and numbers', () => {
+    expect(clockTime(noon - 5_000, noon)).toBe('11:59:55');
+    expect(clockTime(noon - 24 * 3_600_000, noon)).toBe('2026-03-03 12:00:00');
+    expect([counted(1, 'scope'), counted(10_000, 'scope')]).toEqual(['1 scope', '10,000 scopes']);
+  });
+
+  it('for names, whatever they hold', () => {
+    expect(printable('a\u202eb\nc\u2028\u0000')).toBe('a\\u{202e}b\\u{a}c\\u{2028}\\u{0}');
+    expect(printable('Ångström 日本 👍 <b>')).toBe('Ångström 日本 👍 <b>');
+    expect(scopeWords({ session: 's', tenant: 't', provider: 'p', purpose: 'u' })).toBe('session “s” of tenant “t”, p, purpose “u”');
+    expect(scopeWords({})).toBe('work of no session');
+    expect(scopeWords({ tenant: 't', provider: 'p' })).toBe('tenant “t”, p');
+  });
+});
+
+describe('the event stream', () => {
+  class FakeSource extends EventTarget {
+    readyState = 1;
+    closed = false;
+    close(): void {
+      this.closed = true;
+    }
+    say(name: string, data: unknown): void {
+      this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
+    }
+    lose(readyState: number): void {
+      this.readyState = readyState;
+      this.dispatchEvent(new Event('error'));
+    }
+  }
+
+  function start(statuses: readonly number[]) {
+    const sources: FakeSource[] = [];
+    const asked = [...statuses];
+    const pauses: number[] = [];
+    const clock = { at: 0 };
+    const seen = { told: [] as unknown[][], heard: [] as string[], left: 0 };
+    const live = keepLive({
+      open: () => {
+        const source = new FakeSource();
+        sources.push(source);
+        return source;
+      },
+      ask: async () => asked.shift(),
+      hear: (name: string) => seen.heard.push(name),
+      tell: (...told: unknown[]) => seen.told.push(told),
+      leave: () => seen.left++,
+      now: () => clock.at,
+      later: (begin: () => void, ms: number) => {
+        pauses.push(ms);
+        begin();
+      },
+    });
+    return { sources, pauses, clock, seen, live, last: () => sources.at(-1) as FakeSource };
+  }
+
+  it('is heard by name; while the browser comes back by itself, nothing is asked', () => {
+    const { last, seen, sources } = start([]);
+    for (const name of ['state', 'rows', 'incidents', 'stats', 'entry']) last().say(name, {});
+    expect(seen.heard).toEqual(['state', 'rows', 'incidents', 'stats', 'entry']);
+    last().lose(0);
+    expect(seen.told.at(-1)).toEqual([false]);
+    last().say('state', {});
+    expect(seen.told.at(-1)).toEqual([true]);
+    expect(sources).toHaveLength(1);
+  });
+
+  it.each([401, 302])('leads to the login on a %d', async (status) => {
+    const { last, seen, pauses } = start([status]);
+    last().lose(2);
+    await vi.waitFor(() => expect(seen.left).toBe(1));
+    expect(pauses).toEqual([]);
+  });
+
+  it('otherwise tries again with a growing pause, and says what the server answers', async () => {
+    const { last, seen, pauses, sources } = start([503, 0, 200, 200, 200, 200, 200, 200]);
+    for (let count = 1; count <= 7; count++) {
+      last().lose(2);
+      await vi.waitFor(() => expect(sources).toHaveLength(count + 1));
+    }
+    expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    expect(seen.told.slice(0, 2)).toEqual([[false], [false, 503]]);
+    expect(sources.slice(0, -1).every(({ closed }) => closed)).toBe(true);
+    last().say('state', {});
+    last().lose(2);
+    await vi.waitFor(() => expect(pauses.at(-1)).toBe(1_000));
+    expect(seen.left).toBe(0);
+  });
+
+  it('begins anew when it has said nothing for long', () => {
+    const { clock, live, last, sources } = start([]);
+    clock.at = 100_000;
+    last().say('stats', {});
+    clock.at = 219_000;
+    live.look();
+    expect(sources).toHaveLength(1);
+    clock.at = 221_000;
+    live.look();
+    live.look();
+    expect(sources).toHaveLength(2);
+    expect(sources[0]?.closed).toBe(true);
+  });
+});
