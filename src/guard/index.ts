@@ -4,11 +4,12 @@ export { assertNoCleartextCredential, type CleartextOptions } from './cleartext.
 export { type ClientToken, type ClientTokenOptions, resolveClientToken } from './client-token.js';
 export { createGuard, type Guard, type GuardOptions, type RequestAuthentication } from './guard.js';
 export { GuardError, type GuardErrorCode } from './guard-error.js';
-export { createPlaneClient, type PlaneClient, type PlaneClientOptions } from './plane-client.js';
+export { createPlaneClient, type PlaneClient, type PlaneClientOptions, type PlaneFetch, type PlaneRequestInit } from './plane-client.js';
 export { type BulkListener, createPlanes, type PlaneDecision, type Planes, type PlanesOptions } from './planes.js';
 export { type RedactArgvOptions, redactArgv } from './redact-argv.js';
 export type { Refusal, RefusalReason } from './refusal.js';
 export type { GuardedRequest, GuardedSocket } from './request.js';
 export { resolveServerToken, type ServerTokenOptions } from './server-token.js';
+export type { SignIn } from './sign-in.js';
 export type { ServerToken, ServerTokenSource } from './token.js';
 export { type BearerVerification, verifyBearer } from './verify-bearer.js';

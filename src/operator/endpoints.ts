@@ -19,7 +19,7 @@ export interface Asked {
 }
 
 /** Who was let in. */
-export type Caller = Extract<Access, { ok: true }>;
+type Caller = Extract<Access, { ok: true }>;
 
 /** One method of one path. */
 export type Endpoint =

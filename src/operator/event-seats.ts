@@ -10,20 +10,22 @@ const RETRY_AFTER_S = 5;
 export interface EventSeats {
   /** A stream of events, or a 503 when all seats are taken. `until`: when its listener's leave ends, in milliseconds from now. */
   open(view: 'timeline' | 'page', leftMs: number | undefined): Reply;
-  /** Ends every stream, and lets nobody in any more. */
+  /** Closes the feed, which ends every stream, and lets nobody in any more. */
   close(): void;
 }
 
 export function createEventSeats(feed: Feed): EventSeats {
-  /** How to end each stream; a seat that is kept for one that has not begun yet ends nothing. */
-  const seats = new Set<{ end: () => void }>();
+  let taken = 0;
   let isClosed = false;
   return {
     open(view, leftMs) {
-      if (isClosed || seats.size >= MOST_STREAMS)
-        return errorAnswer(503, 'too many event streams', { 'Retry-After': String(RETRY_AFTER_S) });
-      const seat = { end: () => {} };
-      seats.add(seat);
+      if (isClosed || taken >= MOST_STREAMS) return errorAnswer(503, 'too many event streams', { 'Retry-After': String(RETRY_AFTER_S) });
+      taken++;
+      let isFree = false;
+      const free = (): void => {
+        isFree = true;
+        taken--;
+      };
       return {
         status: 200,
         headers: {
@@ -35,12 +37,10 @@ export function createEventSeats(feed: Feed): EventSeats {
         },
         start(sink) {
           let stop: (() => void) | undefined;
-          let over = false;
           const leave = (): void => {
-            if (over) return;
-            over = true;
+            if (isFree) return;
+            free();
             expiry?.cancel();
-            seats.delete(seat);
             stop?.();
           };
           const end = (): void => {
@@ -48,18 +48,17 @@ export function createEventSeats(feed: Feed): EventSeats {
             sink.end();
           };
           const expiry = leftMs === undefined ? undefined : startTimer(leftMs, end);
-          seat.end = end;
+          // A feed that is closed ends nobody.
           if (isClosed) end();
           else stop = streamFeed(feed, view, seated(sink, end));
-          if (over) stop?.();
           return leave;
         },
-        abandon: () => void seats.delete(seat),
+        abandon: free,
       };
     },
     close() {
       isClosed = true;
-      for (const seat of [...seats]) seat.end();
+      feed.close();
     },
   };
 }

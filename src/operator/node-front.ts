@@ -9,7 +9,6 @@ interface BodyStream {
   readonly destroyed: boolean;
   on(event: string, listener: (chunk: Uint8Array) => void): unknown;
   off(event: string, listener: (chunk: Uint8Array) => void): unknown;
-  resume(): unknown;
 }
 
 export function nodeIncoming(request: OperatorRequest, https: boolean | undefined): Incoming {
@@ -67,8 +66,7 @@ function readBody(request: OperatorRequest, most: number, signal: AbortSignal): 
     let length = 0;
     const end = (tell: () => void): void => {
       for (const [event, listener] of Object.entries(listeners)) stream.off(event, listener);
-      // What still comes is let go: then the connection stays usable.
-      stream.resume();
+      // It goes on flowing: what still comes is let go, and the connection stays usable.
       tell();
     };
     const lost = (): void => end(() => reject(new Refused(400, 'the body did not arrive')));
@@ -90,5 +88,5 @@ function readBody(request: OperatorRequest, most: number, signal: AbortSignal): 
 }
 
 function isStream(request: Partial<BodyStream>): request is BodyStream {
-  return typeof request.on === 'function' && typeof request.off === 'function' && typeof request.resume === 'function';
+  return typeof request.on === 'function' && typeof request.off === 'function';
 }

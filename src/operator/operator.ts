@@ -32,8 +32,7 @@ export function createOperator(latchkey: Latchkey, options: OperatorOptions): Op
   const { basePath, https, record, failed } = settings;
   const { check, login } = entrance(settings);
   const refusals = new RefusalLog((fields) => record('operator.refused', fields));
-  const feed = createFeed(latchkey);
-  const seats = createEventSeats(feed);
+  const seats = createEventSeats(createFeed(latchkey));
 
   const refused = ({ path, incoming: { peer } }: Asked, reason: string): void => refusals.refused({ reason, path, peer });
   const endpoints: Readonly<Record<string, Endpoints>> = {
@@ -99,7 +98,6 @@ export function createOperator(latchkey: Latchkey, options: OperatorOptions): Op
     },
     close() {
       seats.close();
-      feed.close();
       refusals.close();
     },
   };

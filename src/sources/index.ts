@@ -1,4 +1,12 @@
-export { type ChainExplanation, type ChainStep, firstOf, type SourceChain, type Sourced } from './chain.js';
+export {
+  type AskOptions,
+  type ChainExplanation,
+  type ChainOptions,
+  type ChainStep,
+  firstOf,
+  type SourceChain,
+  type Sourced,
+} from './chain.js';
 export { type InferredUpstream, type InferUpstreamOptions, inferUpstream } from './infer-upstream.js';
 export { type JobRecord, matchesRecord } from './job-record.js';
 export {
@@ -10,4 +18,4 @@ export {
   type UpstreamQuery,
 } from './source.js';
 export { SourceError, type SourceErrorCode } from './source-error.js';
-export { fromEnv, fromOverrideHeader, fromRecords, fromRegistry, fromServers, fromTokenFile } from './sources.js';
+export { type EnvSourceOptions, fromEnv, fromOverrideHeader, fromRecords, fromRegistry, fromServers, fromTokenFile } from './sources.js';

@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bearer, createLatchkey, type Latchkey, type LatchkeyOptions } from '../../src/index.js';
@@ -5,7 +6,7 @@ import type { OperatorOptions } from '../../src/operator/options.js';
 import { freezeTime } from '../support/clock.js';
 import { outlook } from '../support/known.js';
 import { secretsIn } from '../support/secret-forms.js';
-import { type Asking, AUTHORIZED, makeOperator, postJson, type Served, serveOperator, TOKEN } from './mounted.js';
+import { type Asking, AUTHORIZED, listening, makeOperator, postJson, type Served, serveOperator, TOKEN } from './mounted.js';
 
 const SECRET = 'sk-session-secret-one';
 
@@ -188,6 +189,37 @@ describe('an action of an operator, over HTTP', () => {
     expect(errors).toEqual([]);
   });
 
+  it('waits for nobody who has hung up before', async () => {
+    let letIn = (): void => {};
+    const open = new Promise<boolean>((resolve) => {
+      letIn = () => resolve(true);
+    });
+    const asked = vi.fn(() => open);
+    const { operator, latchkey, audit } = makeOperator({ authorize: asked });
+    let isOver = false;
+    let hasLeft = false;
+    const server = createServer((request, response) => {
+      request.on('close', () => {
+        hasLeft = true;
+      });
+      void operator.handle(request, response).then(() => {
+        isOver = true;
+      });
+    });
+    const socket = connect(await listening(server), '127.0.0.1');
+    socket.write('POST /evict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"ses');
+    await vi.waitFor(() => expect(asked).toHaveBeenCalled());
+    socket.resetAndDestroy();
+    await vi.waitFor(() => expect(hasLeft).toBe(true));
+    letIn();
+    // Much sooner than a body that may still come is given up.
+    await vi.waitFor(() => expect(isOver).toBe(true), { timeout: 5_000 });
+    expect(audit).toEqual([]);
+    operator.close();
+    server.close();
+    await latchkey.close();
+  });
+
   it.each<[string, (port: number) => Record<string, string>, number]>([
     ['no browser', () => ({}), 200],
     ['the page itself', (port) => ({ origin: `http://127.0.0.1:${port}`, 'sec-fetch-site': 'same-origin' }), 200],
@@ -226,14 +258,16 @@ describe('an action of an operator, over HTTP', () => {
 
   it('is taken all the same if it cannot be recorded', async () => {
     const failure = new Error('disk full');
-    const record = (): never => {
+    const throwing = (): never => {
       throw failure;
     };
-    const { ask, latchkey, errors } = await served({ audit: { record } });
-    latchkey.capture('ada', bearer(SECRET));
-    expect((await ask('/evict', postJson({ session: 'ada' }))).status).toBe(200);
-    expect(latchkey.stats().sessions).toBe(0);
-    expect(errors).toEqual([failure]);
+    for (const record of [throwing, () => Promise.reject(failure) as never]) {
+      const { ask, latchkey, errors } = await served({ audit: { record } });
+      latchkey.capture('ada', bearer(SECRET));
+      expect((await ask('/evict', postJson({ session: 'ada' }))).status).toBe(200);
+      expect(latchkey.stats().sessions).toBe(0);
+      expect(errors).toEqual([failure]);
+    }
   });
 
   it('records who was refused one, and nothing of what was presented', async () => {

@@ -1,6 +1,6 @@
 import { get, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { bearer } from '../../src/index.js';
+import { bearer, createLatchkey, type Latchkey } from '../../src/index.js';
 import { freezeTime } from '../support/clock.js';
 import { secretsIn } from '../support/secret-forms.js';
 import { AUTHORIZED, makeOperator, type Served, serveOperator, TOKEN } from './mounted.js';
@@ -170,7 +170,9 @@ describe('the event stream of a Response', () => {
     expect(await next(reader)).toBe('retry: 2000\n\n');
     latchkey.capture('ada', bearer(SECRET));
     expect(await next(reader)).toMatch(/^event: entry\ndata: \{.*"event":"captured".*\}\n\n$/);
+    const timers = vi.getTimerCount();
     await reader.cancel();
+    expect(vi.getTimerCount()).toBe(timers - 1);
     const others = await Promise.all(Array.from({ length: MOST }, () => at('/events')));
     expect(others.map(({ status }) => status)).toEqual(Array.from({ length: MOST }, () => 200));
     expect((await at('/events')).status).toBe(503);
@@ -213,6 +215,42 @@ describe('the event stream of a Response', () => {
     await vi.advanceTimersByTimeAsync(15_000);
     expect(await next(byToken)).toBeDefined();
     operator.close();
+  });
+
+  it('leaves no timer and no listener behind when the operator is closed', async () => {
+    const latchkey = createLatchkey();
+    let listeners = 0;
+    const on: Latchkey['on'] = (event, listener) => {
+      const off = latchkey.on(event, listener);
+      listeners++;
+      return () => {
+        listeners--;
+        off();
+      };
+    };
+    const { operator } = makeOperator({}, { ...latchkey, on });
+    const entered = await operator.fetch(
+      new Request('http://gw.example/login', { method: 'POST', body: new URLSearchParams({ token: TOKEN }) }),
+    );
+    const cookie = (entered.headers.get('set-cookie') ?? '').split(';')[0]!;
+    const answer = await operator.fetch(new Request('http://gw.example/events?view=page', { headers: { cookie } }));
+    expect(listeners).toBeGreaterThan(0);
+    expect(vi.getTimerCount()).toBeGreaterThan(0);
+    operator.close();
+    expect([listeners, vi.getTimerCount()]).toEqual([0, 0]);
+    expect(await answer.text()).toContain('event: state');
+  });
+
+  it('begins nothing that nobody would end, whenever the operator is closed', async () => {
+    for (let steps = 0; steps < 30; steps++) {
+      const { at, operator } = await open();
+      const asked = at('/events');
+      for (let step = 0; step < steps; step++) await Promise.resolve();
+      operator.close();
+      const answer = await asked;
+      expect([steps, vi.getTimerCount()]).toEqual([steps, 0]);
+      await answer.text();
+    }
   });
 
   it('is ended if its reader leaves too much lying', async () => {

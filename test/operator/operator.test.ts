@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createGuard } from '../../src/guard/guard.js';
 import { bearer, createLatchkey, type Latchkey, type LatchkeyOptions } from '../../src/index.js';
 import { createOperator } from '../../src/operator/operator.js';
-import type { OperatorOptions } from '../../src/operator/options.js';
+import type { OperatorOptions, OperatorResponse } from '../../src/operator/options.js';
 import { secretsIn } from '../support/secret-forms.js';
 import { AUTHORIZED, makeOperator, postJson, type Reply, type Served, serveOperator, TOKEN } from './mounted.js';
 
@@ -206,11 +206,13 @@ describe('an operator handler, over HTTP', () => {
         throw new Error('no');
       },
     };
-    const onError = (): never => {
+    const throwing = (): never => {
       throw new Error('nor here');
     };
-    const { ask } = await served({ onError }, latchkey);
-    expect((await ask('/status', { headers: AUTHORIZED })).status).toBe(500);
+    for (const onError of [throwing, () => Promise.reject(new Error('nor here'))]) {
+      const { ask } = await served({ onError }, latchkey);
+      expect((await ask('/status', { headers: AUTHORIZED })).status).toBe(500);
+    }
   });
 
   it('never rejects, whatever it is handed', async () => {
@@ -220,6 +222,15 @@ describe('an operator handler, over HTTP', () => {
     await expect(operator.handle({} as never, null as never)).resolves.toBeUndefined();
     expect((await operator.fetch(null as never)).status).toBe(500);
     expect(errors).toHaveLength(3);
+    operator.close();
+  });
+
+  it('takes no property of an object for a path', async () => {
+    const { operator } = makeOperator();
+    const statuses: number[] = [];
+    const response: OperatorResponse = { headersSent: false, writeHead: (status) => statuses.push(status), write() {}, end() {}, on() {} };
+    for (const url of ['constructor', '__proto__', 'toString']) await operator.handle({ method: 'GET', url, headers: {} }, response);
+    expect(statuses).toEqual([404, 404, 404]);
     operator.close();
   });
 

@@ -207,12 +207,14 @@ describe('the operator’s page in Chromium', () => {
     const place = (): Promise<number> =>
       page.locator('tbody tr').evaluateAll((rows) => rows.findIndex((row) => row.contains(row.ownerDocument.activeElement)));
     const before = await place();
-    await page.evaluate(`getSelection().selectAllChildren([...document.querySelectorAll('td')].find((cell) => cell.textContent === 'b'))`);
+    await page.evaluate(
+      `getSelection().selectAllChildren([...document.querySelectorAll('tr')].find((row) => row.children[2].textContent === 'b').children[7].firstChild)`,
+    );
     await server.play(scopes[3] as typeof own, 'dead', 401);
     await rowOf('d').getByText('blocked').waitFor();
     expect(await page.locator('tbody tr').first().getAttribute('data-state')).toBe('blocked');
     expect(await isFocused(button)).toBe(true);
-    expect(await page.evaluate('String(getSelection())')).toBe('b');
+    expect(await page.evaluate('String(getSelection()).trim()')).toBe('–');
     expect(await place()).toBe(before);
     expect(before).toBeGreaterThan(0);
 
@@ -367,9 +369,10 @@ describe.each(['light', 'dark'] as const)('accessible and readable, %s', (colorS
       expect({ width, tooWide: await tooWide() }).toEqual({ width, tooWide: 0 });
       await shoot(`page-${width}-${colorScheme}`);
     }
-    // The cards of a narrow window are still a table.
+    // The cards of a narrow window are still a table, also where a browser takes its roles from the layout.
     await page.setViewportSize({ width: 360, height: 800 });
-    expect(await page.getByRole('table', { name: 'Scopes' }).getByRole('columnheader').count()).toBeGreaterThan(7);
+    expect(await page.locator('table[role="table"] > tbody[role="rowgroup"] > tr[role="row"] > td[role="cell"]').count()).toBe(13 * 10);
+    expect(await page.locator('table[role="table"] th[role="columnheader"]').count()).toBe(10);
     await rowOf('agent-2').getByRole('button').click();
     await dialog().getByText('would unblock').waitFor();
     expect({ tooWide: await tooWide(), violations: await violations() }).toEqual({ tooWide: 0, violations: [] });

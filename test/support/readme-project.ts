@@ -74,6 +74,7 @@ const DRIVER = `
 const BORROWED = [
   '@types',
   '@sentry',
+  '@opentelemetry',
   'vitest',
   'undici',
   'undici-types',
@@ -92,6 +93,8 @@ export function readmeProject(): string {
   for (const name of BORROWED) symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
   writeFileSync(join(folder, 'node_modules/latchkey/package.json'), readFileSync(join(ROOT, 'package.json')));
   execFileSync(process.execPath, [TSC, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'node_modules/latchkey/dist')]);
+  // The package ships its sources, and serves the operators' page from them.
+  symlinkSync(join(ROOT, 'src'), join(folder, 'node_modules/latchkey/src'));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   writeFileSync(join(folder, 'gateway.d.ts'), GATEWAY_TYPES);
   writeFileSync(join(folder, 'gateway.mjs'), GATEWAY);
@@ -111,7 +114,7 @@ export function runBlock(folder: string, index: number, requests: readonly Asked
   const args = [tsx, '--import', './gateway.mjs', 'driver.mjs', `block-${index}.ts`, JSON.stringify(requests)];
   const printed = execFileSync(process.execPath, args, {
     cwd: folder,
-    env: { ...process.env, ...env },
+    env: { ...process.env, XDG_CONFIG_HOME: join(folder, 'config'), ...env },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 20_000,

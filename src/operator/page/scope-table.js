@@ -5,7 +5,7 @@ import { clockTime, duration, printable, scopeWords } from './wording.js';
 const CELLS = ['State', 'Tenant', 'Session', 'Provider', 'Purpose', 'Slot', 'Credential', 'Since', 'HTTP', 'More'];
 const CODE = new Set(['Credential']);
 
-// Said again, because a narrow window shows the rows as cards, and a table that is not laid out as one loses its own roles.
+// Said again, because a narrow window shows the rows as cards, and a table that is not laid out as one loses its roles in some browsers.
 const ROLES = { thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', th: 'columnheader' };
 
 /** The rows of the table of scopes. `timeNow` is the server's time; `onDetails` gets the row as it was last shown. */
