@@ -8,7 +8,7 @@ const MOST_STREAMS = 32;
 const RETRY_AFTER_S = 5;
 
 export interface EventSeats {
-  /** A stream of events, or a 503 when all seats are taken. `until`: when its listener's leave ends, in milliseconds from now. */
+  /** A stream of events, or a 503 when all seats are taken. `leftMs`: until its listener's session is over. */
   open(view: 'timeline' | 'page', leftMs: number | undefined): Reply;
   /** Closes the feed, which ends every stream, and lets nobody in any more. */
   close(): void;
@@ -48,9 +48,7 @@ export function createEventSeats(feed: Feed): EventSeats {
             sink.end();
           };
           const expiry = leftMs === undefined ? undefined : startTimer(leftMs, end);
-          // A feed that is closed ends nobody.
-          if (isClosed) end();
-          else stop = streamFeed(feed, view, seated(sink, end));
+          stop = streamFeed(feed, view, seated(sink, end));
           return leave;
         },
         abandon: free,

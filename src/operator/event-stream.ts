@@ -49,7 +49,6 @@ export function streamFeed(
   };
 
   const write = (text: string): void => {
-    if (stopped) return;
     try {
       sink.write(text);
       if (sink.pendingBytes > allowed) stop();

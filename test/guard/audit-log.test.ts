@@ -199,7 +199,7 @@ describe('an audit log that cannot be written', () => {
 
   it.each([
     ['a link in its place', 'ELOOP', (path: string) => symlinkSync(folder.at('elsewhere'), path)],
-    ['a FIFO that nobody reads', 'ENXIO', (path: string) => execFileSync('mkfifo', [path])],
+    ['a FIFO that nobody reads', 'ENXIO', (path: string) => execFileSync('sh', ['-c', 'mkfifo "$1"', 'sh', path])],
     ['a folder', 'EISDIR', (path: string) => mkdirSync(path)],
   ])('%s is refused, at once', (_, code, place) => {
     const path = folder.at('audit.jsonl');

@@ -89,19 +89,20 @@ describe('an event stream', () => {
       expect(parse(sink.text).comments).toBe(2);
       stop();
       stop();
+      expect(vi.getTimerCount()).toBe(0);
       vi.advanceTimersByTime(10 * period);
-      expect([parse(sink.text).comments, sink.ends, vi.getTimerCount()]).toEqual([2, 1, 0]);
+      expect([parse(sink.text).comments, sink.ends]).toEqual([2, 1]);
       vi.useRealTimers();
     }
   });
 
   it('ends a listener that does not take what it is sent, and is not ended by the size of all there is', () => {
-    const { latchkey, feed, sink } = started({ mostPendingBytes: 1_000 });
+    const { latchkey, feed, sink } = started({ mostPendingBytes: 100 });
     const state = sink.text.length;
     sink.pendingBytes = state;
     latchkey.capture('s', A);
     expect(sink.ends).toBe(0);
-    sink.pendingBytes = 3_000;
+    sink.pendingBytes = state + 100;
     latchkey.capture('t', A);
     expect(sink.ends).toBe(1);
     const { text } = sink;
@@ -109,10 +110,16 @@ describe('an event stream', () => {
     vi.advanceTimersByTime(60_000);
     expect([sink.text, sink.ends]).toEqual([text, 1]);
 
+    const timers = vi.getTimerCount();
     const late = new Sink();
     late.pendingBytes = 9 * 1_024 * 1_024;
     streamFeed(feed, 'page', late);
-    expect([late.ends, late.text]).toEqual([1, 'retry: 2000\n\n']);
+    expect([late.ends, late.text, vi.getTimerCount()]).toEqual([1, 'retry: 2000\n\n', timers]);
+    // Ended by what it is sent at once.
+    const narrow = new Sink();
+    Object.defineProperty(narrow, 'pendingBytes', { get: () => (narrow.text.includes('state') ? 9 * 1_024 * 1_024 : 0) });
+    streamFeed(feed, 'page', narrow);
+    expect([narrow.ends, vi.getTimerCount()]).toEqual([1, timers]);
     const idle = new Sink();
     streamFeed(feed, 'timeline', idle);
     idle.pendingBytes = 9 * 1_024 * 1_024;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bearer, createLatchkey, type Latchkey, type LatchkeyOptions, type Scope } from '../../src/index.js';
-import { incidentRows } from '../../src/operator/incident-rows.js';
+import { incidentRows, sameCounts, sameIncidents } from '../../src/operator/incident-rows.js';
 import type { ScopeRow } from '../../src/operator/messages.js';
 import { countStates, sameRow, scopeRows } from '../../src/operator/rows.js';
 import { Gateway, manyOperations } from '../property/operations.js';
@@ -252,6 +252,10 @@ describe('a row of an open incident', () => {
       scopeCount: 2,
       suppressed: 1,
     });
+    for (const count of ['scopeCount', 'suppressed'] as const) {
+      const more = row === undefined ? [] : [{ ...row, [count]: 3 }];
+      expect([sameIncidents([row!], more), sameCounts([row!], more)]).toEqual([true, false]);
+    }
     latchkey.forgive(A.fingerprint);
     expect(incidentRows(latchkey)).toEqual([]);
   });
