@@ -26,7 +26,7 @@ export function rowsOf(latchkey: Latchkey, { slots, verdicts }: Snapshot): Scope
     const resolution = resolved(latchkey, scope);
     if (resolution !== undefined) rows.push(row(rowKey(slot, scope), slot, scope, fingerprint, resolution));
   }
-  for (const [key, { scope, first }] of ownVerdicts(verdicts, slots)) {
+  for (const [key, { scope, first }] of ownVerdicts(verdicts, rows)) {
     const resolution = resolved(latchkey, scope);
     if (resolution === undefined || (!resolution.ok && resolution.reason === 'missing')) continue;
     rows.push(row(key, first.slot, scope, first.fingerprint, resolution));
@@ -54,12 +54,12 @@ interface Offer {
 /** By row key, the scopes that no slot stands for by itself and that are offered the credential that was judged, with what they are offered first. */
 function ownVerdicts(
   verdicts: readonly VerdictSnapshot[],
-  slots: readonly SlotSnapshot[],
+  slots: readonly ScopeRow[],
 ): ReadonlyMap<string, { readonly scope: ScopeParts; readonly first: Offer }> {
   const found = new Map<string, { scope: ScopeParts; first: Offer }>();
   // Most of the time there is none, and then nobody needs to find slots.
   if (verdicts.every(({ scopes }) => scopes.length === 0)) return found;
-  const held = new Map(slots.map(({ slot, scope, fingerprint }) => [rowKey(slot, scope), fingerprint]));
+  const held = new Map(slots.map(({ key, fingerprint }) => [key, fingerprint]));
   for (const { provider, fingerprint, scopes } of verdicts) {
     for (const judged of scopes) {
       const scope: ScopeParts = provider === undefined ? judged.scope : { ...judged.scope, provider };

@@ -390,7 +390,7 @@ describe('a feed', () => {
     });
     const page = new PageCopy(feed);
     latchkey.capture(S, A);
-    pass(3_000);
+    pass(3_400);
     expect(page.news()).toEqual([]);
     failing = false;
     pass(250);
