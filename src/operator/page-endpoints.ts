@@ -7,6 +7,8 @@ import { readPages } from './page-files.js';
 import { pageAnswer, type Reply, redirectAnswer } from './reply.js';
 
 const WRONG_TOKEN = 'That is not the token of this gateway.';
+/** Whoever has the token has no other name. */
+const BY_TOKEN = 'signed in with the token';
 
 export interface PageContext {
   /** Undefined where a rule of the user's lets operators in: then there is nothing to sign in to. */
@@ -20,7 +22,7 @@ export function pageEndpoints({ login, record, refused }: PageContext): Readonly
   const pages = readPages();
   const page: Endpoints = {
     GET: {
-      answer: (_asked, { who, leftMs }) => pageAnswer(200, pages.page, { who, signOut: leftMs === undefined ? '' : 'yes' }),
+      answer: (_asked, { who, leftMs }) => pageAnswer(200, pages.page, leftMs === undefined ? { who } : { who: BY_TOKEN, signOut: 'yes' }),
       denied: (asked) => (login !== undefined && isSigningIn(asked) ? redirectAnswer(302, './login') : undefined),
     },
   };

@@ -39,7 +39,7 @@ export async function launchChromium(): Promise<Browser | undefined> {
   if (executablePath === undefined) {
     const missing = 'no Chromium in PATH, and LATCHKEY_CHROMIUM names none';
     if (process.env['LATCHKEY_REQUIRE_SERVICES'] === '1') throw new Error(missing);
-    console.warn(`SKIPPED: ${missing}: latchkey/browser is not tested in a browser`);
+    console.warn(`SKIPPED: ${missing}: what runs in a browser is not tested`);
     return undefined;
   }
   return chromium.launch({ executablePath, args: FLAGS, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
