@@ -43,13 +43,23 @@ export class WorkScope {
 
   /** For users: without the parts that were not given. */
   get parts(): ScopeParts {
-    const parts: { tenant?: string; session?: string; provider?: string; purpose?: string } = {};
-    if (this.tenant !== undefined) parts.tenant = this.tenant;
-    if (this.session !== undefined) parts.session = this.session;
-    if (this.provider !== undefined) parts.provider = this.provider;
-    if (this.purpose !== undefined) parts.purpose = this.purpose;
-    return parts;
+    return scopeParts(this.tenant, this.session, this.provider, this.purpose);
   }
+}
+
+/** A scope without the parts that are undefined. */
+export function scopeParts(
+  tenant: string | undefined,
+  session: string | undefined,
+  provider: string | undefined,
+  purpose?: string | undefined,
+): ScopeParts {
+  const parts: { tenant?: string; session?: string; provider?: string; purpose?: string } = {};
+  if (tenant !== undefined) parts.tenant = tenant;
+  if (session !== undefined) parts.session = session;
+  if (provider !== undefined) parts.provider = provider;
+  if (purpose !== undefined) parts.purpose = purpose;
+  return parts;
 }
 
 /** A session alone is its own key; anything else, and a session that begins with NUL, is spelt out behind a NUL. */

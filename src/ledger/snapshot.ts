@@ -3,7 +3,7 @@ import type { ScopeParts } from '../errors.js';
 import type { Incident } from '../policy/incident.js';
 import { type Ruling, type Verdict, verdictOf } from '../policy/verdict.js';
 import type { Ledger } from './ledger.js';
-import { parseScopeKey, scopeKey } from './scope-key.js';
+import { parseScopeKey, scopeKey, scopeParts } from './scope-key.js';
 
 /** What a slot points at, by fingerprint. */
 export interface SlotSnapshot {
@@ -36,16 +36,16 @@ export function takeSnapshot(ledger: Ledger, incidents: readonly Incident[], now
 
 function* slots(ledger: Ledger): Iterable<SlotSnapshot> {
   for (const pin of ledger.pins()) {
-    yield { slot: 'pinned', scope: parts(pin.tenant, undefined, pin.provider, pin.purpose), fingerprint: pin.identity.fingerprint };
+    yield { slot: 'pinned', scope: scopeParts(pin.tenant, undefined, pin.provider, pin.purpose), fingerprint: pin.identity.fingerprint };
   }
   for (const tenant of ledger.tenants()) {
     for (const slot of tenant.globals.values()) {
-      yield { slot: 'global', scope: parts(tenant.name, undefined, slot.provider), fingerprint: slot.identity.fingerprint };
+      yield { slot: 'global', scope: scopeParts(tenant.name, undefined, slot.provider), fingerprint: slot.identity.fingerprint };
     }
     for (const session of tenant.sessions.values()) {
       if (session.name === undefined) continue;
       for (const slot of session.allSlots()) {
-        yield { slot: 'session', scope: parts(tenant.name, session.name, slot.provider), fingerprint: slot.identity.fingerprint };
+        yield { slot: 'session', scope: scopeParts(tenant.name, session.name, slot.provider), fingerprint: slot.identity.fingerprint };
       }
     }
   }
@@ -60,20 +60,6 @@ function* verdicts(ledger: Ledger): Iterable<VerdictSnapshot> {
     const { provider, fingerprint } = identity;
     yield { ...(provider === undefined ? {} : { provider }), fingerprint, verdict: verdictOf(identity.ruling), scopes };
   }
-}
-
-function parts(
-  tenant: string | undefined,
-  session: string | undefined,
-  provider: string | undefined,
-  purpose?: string | undefined,
-): ScopeParts {
-  return {
-    ...(tenant === undefined ? {} : { tenant }),
-    ...(session === undefined ? {} : { session }),
-    ...(provider === undefined ? {} : { provider }),
-    ...(purpose === undefined ? {} : { purpose }),
-  };
 }
 
 /**
