@@ -52,7 +52,7 @@ export async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-export interface AuditLine {
+interface AuditLine {
   readonly event: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
