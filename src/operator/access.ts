@@ -10,9 +10,17 @@ import { ALWAYS, errorAnswer } from './reply.js';
 const AUTHORIZE_MS = 5_000;
 const LONGEST_NAME = 256;
 
-/** `who`: for the audit log and the page. `leftMs`: how long a session that was begun with a cookie still lasts. */
+/**
+ * `by`, and `who` where there is a name: for the audit log and the page. They are kept apart, since a certificate may have any name. `leftMs`: how
+ * long a session that was begun with a cookie still lasts.
+ */
 export type Access =
-  | { readonly ok: true; readonly who: string; readonly leftMs: number | undefined }
+  | {
+      readonly ok: true;
+      readonly by: 'bearer' | 'cookie' | 'certificate' | 'rule';
+      readonly who: string | undefined;
+      readonly leftMs: number | undefined;
+    }
   | { readonly ok: false; readonly reason: string; readonly answer: Answer };
 
 /** Who is asking. Never rejects: whatever fails means no. */
@@ -31,13 +39,13 @@ function guardAccess(guard: Guard, sessions: OperatorSessions, failed: (error: u
     try {
       // Who presents a token is judged by that alone.
       const leftMs = presentedValues(request, 'authorization').length === 0 ? sessions.leftMs(incoming) : undefined;
-      const cookie: Access | undefined = leftMs === undefined ? undefined : { ok: true, who: 'cookie', leftMs };
+      const cookie: Access | undefined = leftMs === undefined ? undefined : { ok: true, by: 'cookie', who: undefined, leftMs };
       // A certificate tells more of its holder; without one the guard would only count a refusal.
       if (cookie !== undefined && request.socket?.authorized !== true) return cookie;
       const judged = guard.authenticateRequest(request);
       if (!judged.ok) return cookie ?? { ok: false, reason: judged.refusal.reason, answer: always(judged.answer) };
-      if (judged.by === 'certificate') return { ok: true, who: judged.subject || 'certificate', leftMs: undefined };
-      if (judged.by === 'bearer') return { ok: true, who: 'bearer', leftMs: undefined };
+      if (judged.by === 'certificate') return { ok: true, by: 'certificate', who: judged.subject, leftMs: undefined };
+      if (judged.by === 'bearer') return { ok: true, by: 'bearer', who: undefined, leftMs: undefined };
       // What the guard exempts is its own health path, and none of these.
       return cookie ?? { ok: false, reason: 'missing', answer: unauthorized() };
     } catch (error) {
@@ -52,8 +60,8 @@ function ruleAccess(authorize: Extract<Door, { by: 'rule' }>['authorize'], faile
     let reason = 'unauthorized';
     try {
       const who = await callWithin<unknown>(() => authorize(request), { timeoutMs: AUTHORIZE_MS });
-      if (who === true) return { ok: true, who: 'authorized', leftMs: undefined };
-      if (typeof who === 'string' && who !== '') return { ok: true, who: who.slice(0, LONGEST_NAME), leftMs: undefined };
+      if (who === true) return { ok: true, by: 'rule', who: undefined, leftMs: undefined };
+      if (typeof who === 'string' && who !== '') return { ok: true, by: 'rule', who: who.slice(0, LONGEST_NAME), leftMs: undefined };
     } catch (error) {
       reason = 'error';
       failed(error);

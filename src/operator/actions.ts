@@ -1,6 +1,7 @@
 import type { Latchkey } from '../api.js';
 import { isFingerprint } from '../credential/credential.js';
 import type { ScopeParts } from '../errors.js';
+import type { SlotSnapshot } from '../ledger/snapshot.js';
 import { Refused } from './reply.js';
 
 type Parts = { -readonly [Name in keyof ScopeParts]: ScopeParts[Name] };
@@ -16,6 +17,8 @@ export interface Action {
   readonly about: Readonly<Record<string, unknown>>;
   /** What the store may know more of. */
   readonly scope: ScopeParts | undefined;
+  /** How many slots it concerns; to be asked before it is taken. */
+  count(): number;
   take(): void;
 }
 
@@ -24,7 +27,9 @@ export function evictAction(latchkey: Latchkey, body: Fields): Action {
   requireKeys(body, ['session', 'tenant'], '');
   const scope = partsOf(body, '');
   if (scope.session === undefined && scope.tenant === undefined) throw new Refused(400, '`session` or `tenant` must be given');
-  return { event: 'operator.evict', about: scope, scope, take: () => latchkey.evict(scope) };
+  const isMeant = ({ slot, scope: held }: SlotSnapshot): boolean =>
+    slot !== 'pinned' && held.tenant === scope.tenant && (scope.session === undefined || held.session === scope.session);
+  return { event: 'operator.evict', about: scope, scope, count: () => slotsThat(latchkey, isMeant), take: () => latchkey.evict(scope) };
 }
 
 /** @throws {Refused} naming what is wrong with the body, and quoting none of its values. */
@@ -34,12 +39,18 @@ export function forgiveAction(latchkey: Latchkey, body: Fields): Action {
   if ((fingerprint === undefined) === (scope === undefined)) throw new Refused(400, '`fingerprint` or `scope` must be given, and not both');
   if (scope === undefined) {
     if (!isFingerprint(fingerprint)) throw new Refused(400, '`fingerprint` must be 16 hexadecimal digits');
-    return { event: 'operator.forgive', about: { fingerprint }, scope: undefined, take: () => latchkey.forgive(fingerprint) };
+    const count = (): number => slotsThat(latchkey, (slot) => slot.fingerprint === fingerprint);
+    return { event: 'operator.forgive', about: { fingerprint }, scope: undefined, count, take: () => latchkey.forgive(fingerprint) };
   }
   if (typeof scope !== 'object' || scope === null || Array.isArray(scope)) throw new Refused(400, '`scope` must be an object');
   requireKeys(scope, PARTS, 'scope.');
   const parts = partsOf(scope as Fields, 'scope.');
-  return { event: 'operator.forgive', about: { scope: parts }, scope: parts, take: () => latchkey.forgive(parts) };
+  const count = (): number => {
+    const { scope, candidates } = latchkey.explain(parts);
+    const concerned = new Set(candidates.map(({ fingerprint }) => fingerprint));
+    return slotsThat(latchkey, (slot) => concerned.has(slot.fingerprint) && slot.scope.provider === scope.provider);
+  };
+  return { event: 'operator.forgive', about: { scope: parts }, scope: parts, count, take: () => latchkey.forgive(parts) };
 }
 
 /** The scope that a query names. @throws {Refused} for a parameter that is unknown, empty, or there twice. */
@@ -54,6 +65,10 @@ export function scopeOfQuery(query: string): ScopeParts {
     parts[part] = value;
   }
   return parts;
+}
+
+function slotsThat(latchkey: Latchkey, isMeant: (slot: SlotSnapshot) => boolean): number {
+  return latchkey.snapshot().slots.filter(isMeant).length;
 }
 
 function partsOf(given: Fields, where: string): Parts {

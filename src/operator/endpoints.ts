@@ -41,10 +41,12 @@ export interface ApiContext {
   readonly seats: EventSeats;
   readonly record: OperatorSettings['record'];
   readonly failed: OperatorSettings['failed'];
+  /** Hears of an action that was taken. */
+  readonly acted: (action: Action, who: string) => void;
 }
 
 /** What is told of a Latchkey, and what can be done to it, by exact path. */
-export function apiEndpoints({ latchkey, seats, record, failed }: ApiContext): Readonly<Record<string, Endpoints>> {
+export function apiEndpoints({ latchkey, seats, record, failed, acted }: ApiContext): Readonly<Record<string, Endpoints>> {
   /** Checks a scope, and brings in what the store knows of it if that comes soon. */
   const load = async (scope: ScopeParts): Promise<void> => {
     requireScope(latchkey, scope);
@@ -57,12 +59,14 @@ export function apiEndpoints({ latchkey, seats, record, failed }: ApiContext): R
 
   const acting =
     (read: (latchkey: Latchkey, body: Readonly<Record<string, unknown>>) => Action): Endpoint['answer'] =>
-    async ({ incoming }: Asked, { who }: Caller) => {
-      const { event, about, scope, take } = read(latchkey, await readJsonObject(incoming));
-      if (scope !== undefined) await load(scope);
-      record(event, { who, peer: incoming.peer, ...about });
-      take();
-      return jsonAnswer(200, { ok: true });
+    async ({ incoming }: Asked, { by, who }: Caller) => {
+      const action = read(latchkey, await readJsonObject(incoming));
+      if (action.scope !== undefined) await load(action.scope);
+      record(action.event, { by, ...(who === undefined ? {} : { who }), peer: incoming.peer, ...action.about });
+      const slots = action.count();
+      action.take();
+      acted(action, who ?? by);
+      return jsonAnswer(200, { ok: true, slots });
     };
 
   return {

@@ -5,7 +5,8 @@ import { type OwnCookie, ownCookie } from '../signals/cookie-variants.js';
 import { headerOf } from '../signals/request.js';
 import type { Incoming } from './incoming.js';
 
-const COOKIE = 'latchkey_operator';
+/** Cookies do not know ports: gateways of one host that have different tokens must not sign each other out. */
+const cookieName = (signIn: SignIn): string => `latchkey_operator_${signIn.sign('cookie name').slice(0, 8)}`;
 const SESSION_MS = 8 * 60 * 60_000;
 /** When it ends, in milliseconds since the epoch, and the signature: 32 bytes in base64url. */
 const VALUE = /^(\d{13})\.([\w-]{43})$/;
@@ -34,7 +35,8 @@ export function operatorLogin(signIn: SignIn, basePath: string): Login {
 }
 
 function operatorSessions(signIn: SignIn, basePath: string): OperatorSessions {
-  const cookieOn = (https: boolean): OwnCookie => ownCookie('createOperator', 'cookie', COOKIE, { https, prefix: basePath });
+  const name = cookieName(signIn);
+  const cookieOn = (https: boolean): OwnCookie => ownCookie('createOperator', 'cookie', name, { https, prefix: basePath });
   const cookies = { http: cookieOn(false), https: cookieOn(true) };
   const cookieOf = ({ isHttps }: Incoming): OwnCookie => (isHttps ? cookies.https : cookies.http);
   const sign = (endsAt: number): string => signIn.sign(`operator session until ${endsAt}`);

@@ -11,6 +11,7 @@ import { pageEndpoints } from './page-endpoints.js';
 import { placeOf } from './place.js';
 import { RefusalLog } from './refusal-log.js';
 import { errorAnswer, Refused, type Reply, redirectAnswer } from './reply.js';
+import { createTimeline } from './timeline.js';
 import { webIncoming, webResponse } from './web-front.js';
 
 /** A request handler: an API and a page for the operators of a gateway. */
@@ -32,11 +33,23 @@ export function createOperator(latchkey: Latchkey, options: OperatorOptions): Op
   const { basePath, https, record, failed } = settings;
   const { check, login } = entrance(settings);
   const refusals = new RefusalLog((fields) => record('operator.refused', fields));
-  const seats = createEventSeats(createFeed(latchkey));
+  const timeline = createTimeline(latchkey);
+  const feed = createFeed(latchkey, { timeline });
+  const seats = createEventSeats(feed);
 
   const refused = ({ path, incoming: { peer } }: Asked, reason: string): void => refusals.refused({ reason, path, peer });
   const endpoints: Readonly<Record<string, Endpoints>> = {
-    ...apiEndpoints({ latchkey, seats, record, failed }),
+    ...apiEndpoints({
+      latchkey,
+      seats,
+      record,
+      failed,
+      acted({ event, about, scope }, who) {
+        const { fingerprint } = about;
+        const note = `${event === 'operator.evict' ? 'evicted' : 'forgiven'} by ${who}`;
+        timeline.add('operator', { scope, fingerprint: typeof fingerprint === 'string' ? fingerprint : undefined, note });
+      },
+    }),
     ...pageEndpoints({ login, record, refused }),
   };
 
@@ -98,6 +111,7 @@ export function createOperator(latchkey: Latchkey, options: OperatorOptions): Op
     },
     close() {
       seats.close();
+      timeline.close();
       refusals.close();
     },
   };

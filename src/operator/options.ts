@@ -30,9 +30,9 @@ export interface OperatorOptions {
   readonly guard?: Guard | undefined;
   /**
    * Who is let in, by a rule of your own: the name of the operator for the audit log, or true; anything else is no. So is throwing, rejecting, and an
-   * answer that takes longer than 5 s. It gets the very request that `handle` or `fetch` was given.
+   * answer that takes longer than 5 s. It gets the very request that `handle` or `fetch` was given, and may name its type: `(request: IncomingMessage) => …`.
    */
-  readonly authorize?: ((request: OperatorRequest) => Promise<string | boolean> | string | boolean) | undefined;
+  authorize?(request: OperatorRequest): Promise<string | boolean> | string | boolean;
   /** Where each action is recorded before it is taken, and who was refused one. */
   readonly audit: Pick<AuditLog, 'record'>;
   /** Where the handler is mounted, such as `/operator`; also the path of its cookie. Default: the root. */

@@ -7,8 +7,8 @@ import { readPages } from './page-files.js';
 import { pageAnswer, type Reply, redirectAnswer } from './reply.js';
 
 const WRONG_TOKEN = 'That is not the token of this gateway.';
-/** Whoever has the token has no other name. */
-const BY_TOKEN = 'signed in with the token';
+/** Who has no name. */
+const NAMELESS = { bearer: 'let in by token', cookie: 'signed in with the token', certificate: 'let in by certificate', rule: '' } as const;
 
 export interface PageContext {
   /** Undefined where a rule of the user's lets operators in: then there is nothing to sign in to. */
@@ -22,7 +22,8 @@ export function pageEndpoints({ login, record, refused }: PageContext): Readonly
   const pages = readPages();
   const page: Endpoints = {
     GET: {
-      answer: (_asked, { who, leftMs }) => pageAnswer(200, pages.page, leftMs === undefined ? { who } : { who: BY_TOKEN, signOut: 'yes' }),
+      answer: (_asked, { by, who = NAMELESS[by], leftMs }) =>
+        pageAnswer(200, pages.page, { who, signOut: leftMs === undefined ? '' : 'yes' }),
       denied: (asked) => (login !== undefined && isSigningIn(asked) ? redirectAnswer(302, './login') : undefined),
     },
   };
@@ -43,7 +44,7 @@ export function pageEndpoints({ login, record, refused }: PageContext): Readonly
             refused(asked, 'mismatch');
             return form(403, WRONG_TOKEN);
           }
-          record('operator.login', { who: 'cookie', peer: incoming.peer });
+          record('operator.login', { by: 'cookie', peer: incoming.peer });
           return redirectAnswer(303, './', { 'Set-Cookie': sessions.begin(incoming) });
         },
       },

@@ -17,13 +17,17 @@ export interface Timeline {
   entries(): readonly TimelineEntry[];
   /** Hears each entry as it is made; returns how to stop. */
   onEntry(listener: (entry: TimelineEntry) => void): () => void;
+  /** Adds what no event tells. */
+  add(event: 'operator', details: Pick<TimelineEntry, 'scope' | 'fingerprint' | 'note'>): void;
   /** Hears no more. The entries stay. */
   close(): void;
 }
 
 type Details = Omit<TimelineEntry, 'id' | 'at' | 'event'>;
 
-const DETAILS: { readonly [Name in TimelineEvent]: (event: LatchkeyEvents[Name]) => Details } = {
+type HeardEvent = Exclude<TimelineEvent, 'operator'>;
+
+const DETAILS: { readonly [Name in HeardEvent]: (event: LatchkeyEvents[Name]) => Details } = {
   captured: ({ scope, fingerprint, usable, pinned, remote }) => ({
     scope,
     fingerprint,
@@ -70,11 +74,12 @@ export function createTimeline(latchkey: Latchkey, { clock = systemClock, limit 
     if (entries.length > limit) entries.shift();
     for (const listener of listeners) listener(entry);
   };
-  const hear = <Name extends TimelineEvent>(name: Name): (() => void) => latchkey.on(name, (event) => add(name, DETAILS[name](event)));
-  const offs = (Object.keys(DETAILS) as TimelineEvent[]).map((name) => hear(name));
+  const hear = <Name extends HeardEvent>(name: Name): (() => void) => latchkey.on(name, (event) => add(name, DETAILS[name](event)));
+  const offs = (Object.keys(DETAILS) as HeardEvent[]).map((name) => hear(name));
 
   return {
     entries: () => [...entries],
+    add,
     onEntry(listener) {
       // Wrapped, so that the same function may listen twice and each stops its own.
       const own = (entry: TimelineEntry): void => listener(entry);

@@ -4,7 +4,7 @@ import { bearer } from '../../src/index.js';
 import type { OperatorOptions } from '../../src/operator/options.js';
 import { type Authority, createAuthority, type IssuedCertificate, selfSigned } from '../support/certificates.js';
 import { freezeTime } from '../support/clock.js';
-import { AUTHORIZED, makeOperator, postForm, postJson, type Served, serveOperator, TOKEN } from './mounted.js';
+import { AUTHORIZED, COOKIE, makeOperator, postForm, postJson, type Served, serveOperator, TOKEN } from './mounted.js';
 
 describe('access with a guard', () => {
   const servers: Served[] = [];
@@ -23,7 +23,7 @@ describe('access with a guard', () => {
       [{}, 'missing'],
       [{ authorization: 'Bearer wrong' }, 'mismatch'],
       [{ authorization: 'Basic eDp5' }, 'malformed'],
-      [{ cookie: 'latchkey_operator=1.2' }, 'missing'],
+      [{ cookie: `${COOKIE}=1.2` }, 'missing'],
     ] as const) {
       const answer = await server.ask('/status?secret=1', { headers });
       expect(answer).toMatchObject({ status: 401, body: '{"error":"unauthorized","realm":"gateway"}' });
@@ -84,11 +84,14 @@ describe('access with a client certificate', () => {
     const tls = { ca: authority.cert, ...client };
     const entered = await server.ask('/login', { ...postForm(`token=${TOKEN}`), tls: { ca: authority.cert } });
     const [cookie = ''] = entered.headers['set-cookie'] ?? [];
-    expect(cookie).toMatch(/^__Host-latchkey_operator=.*; Secure$/);
+    expect(cookie).toMatch(/^__Host-latchkey_operator_[\w-]{8}=.*; Secure$/);
     for (const headers of [{}, { cookie: cookie.split(';')[0]! }]) {
       expect((await server.ask('/', { tls, headers })).body).toContain('ops-anna');
       expect((await server.ask('/evict', { ...postJson({ session: 'ada' }, headers), tls })).status).toBe(200);
-      expect(server.audit.at(-1)).toEqual({ event: 'operator.evict', fields: { who: 'ops-anna', peer: '127.0.0.1', session: 'ada' } });
+      expect(server.audit.at(-1)).toEqual({
+        event: 'operator.evict',
+        fields: { by: 'certificate', who: 'ops-anna', peer: '127.0.0.1', session: 'ada' },
+      });
     }
     const cookieAlone = { tls: { ca: authority.cert }, headers: { cookie: cookie.split(';')[0]! } };
     expect((await server.ask('/status', cookieAlone)).status).toBe(200);
@@ -117,7 +120,7 @@ describe('access by a rule of the user', () => {
     const { operator, audit } = served(({ headers }) => (headers as Headers).get('x-user') ?? false);
     const asked = { method: 'POST', headers: { 'x-user': 'anna', 'content-type': 'application/json' }, body: '{"session":"ada"}' };
     expect((await operator.fetch(new Request('http://gw.example/evict', asked))).status).toBe(200);
-    expect(audit).toEqual([{ event: 'operator.evict', fields: { who: 'anna', peer: undefined, session: 'ada' } }]);
+    expect(audit).toEqual([{ event: 'operator.evict', fields: { by: 'rule', who: 'anna', peer: undefined, session: 'ada' } }]);
     expect(await (await operator.fetch(request('/'))).text()).toContain('anna');
     operator.close();
   });

@@ -33,9 +33,38 @@ describe('an action of an operator, over HTTP', () => {
       return true;
     };
     const { ask } = await served({ audit: { record } }, latchkey);
-    expect(await ask('/evict', postJson({ session: 'ada' }))).toMatchObject({ status: 200, body: '{"ok":true}' });
-    expect(before).toEqual([{ event: 'operator.evict', fields: { who: 'bearer', peer: '127.0.0.1', session: 'ada' }, sessions: 2 }]);
+    expect(await ask('/evict', postJson({ session: 'ada' }))).toMatchObject({ status: 200, body: '{"ok":true,"slots":1}' });
+    expect(before).toEqual([{ event: 'operator.evict', fields: { by: 'bearer', peer: '127.0.0.1', session: 'ada' }, sessions: 2 }]);
     expect(latchkey.snapshot().slots.filter(({ scope }) => scope.session !== undefined)).toMatchObject([{ scope: { session: 'bob' } }]);
+  });
+
+  it('says how many slots it concerned: none, for a name that nobody has', async () => {
+    const { ask, latchkey } = await served();
+    latchkey.capture({ session: 'ada', provider: 'one' }, bearer(SECRET));
+    latchkey.capture({ session: 'ada', provider: 'two' }, bearer(SECRET));
+    latchkey.capture({ session: 'bob', provider: 'two' }, bearer('of-bob'));
+    const slots = async (path: string, body: object): Promise<unknown> => JSON.parse((await ask(path, postJson(body))).body);
+    expect(await slots('/forgive', { fingerprint: '0123456789abcdef' })).toEqual({ ok: true, slots: 0 });
+    // Ada's two, and what she lends at the first provider: Bob was the last at the second.
+    expect(await slots('/forgive', { fingerprint: bearer(SECRET).fingerprint })).toEqual({ ok: true, slots: 3 });
+    expect(await slots('/forgive', { scope: { session: 'ada', provider: 'two' } })).toEqual({ ok: true, slots: 3 });
+    expect(await slots('/evict', { session: 'nobody' })).toEqual({ ok: true, slots: 0 });
+    expect(await slots('/evict', { session: 'ada' })).toEqual({ ok: true, slots: 2 });
+  });
+
+  it('tells the timeline who did it', async () => {
+    const { ask, operator } = await served();
+    const answer = await operator.fetch(new Request('http://gw.example/events', { headers: AUTHORIZED }));
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    await ask('/evict', postJson({ session: 'ada' }));
+    let told = '';
+    while (!told.includes('event: entry')) told += (await reader?.read())?.value ?? '';
+    expect(JSON.parse(/^data: (.*)$/m.exec(told)?.[1] ?? '')).toMatchObject({
+      event: 'operator',
+      scope: { session: 'ada' },
+      note: 'evicted by bearer',
+    });
+    await reader?.cancel();
   });
 
   it('evicts a tenant', async () => {
@@ -45,7 +74,7 @@ describe('an action of an operator, over HTTP', () => {
     expect((await ask('/evict', postJson({ tenant: 'acme' }))).status).toBe(200);
     expect(outlook(latchkey, { tenant: 'acme', session: 'ada' })).toBe('missing');
     expect(outlook(latchkey, { tenant: 'other', session: 'ada' })).toBe(SECRET);
-    expect(audit).toEqual([{ event: 'operator.evict', fields: { who: 'bearer', peer: '127.0.0.1', tenant: 'acme' } }]);
+    expect(audit).toEqual([{ event: 'operator.evict', fields: { by: 'bearer', peer: '127.0.0.1', tenant: 'acme' } }]);
   });
 
   it('forgives a credential, by scope and by fingerprint', async () => {
@@ -56,9 +85,9 @@ describe('an action of an operator, over HTTP', () => {
     for (const body of [{ scope }, { fingerprint }]) {
       latchkey.capture(scope, credential).settle({ status: 401 });
       expect(outlook(latchkey, scope)).toBe('rejected');
-      expect(await ask('/forgive', postJson(body))).toMatchObject({ status: 200, body: '{"ok":true}' });
+      expect(await ask('/forgive', postJson(body))).toMatchObject({ status: 200, body: '{"ok":true,"slots":2}' });
       expect(outlook(latchkey, scope)).toBe(SECRET);
-      expect(audit.pop()).toEqual({ event: 'operator.forgive', fields: { who: 'bearer', peer: '127.0.0.1', ...body } });
+      expect(audit.pop()).toEqual({ event: 'operator.forgive', fields: { by: 'bearer', peer: '127.0.0.1', ...body } });
     }
   });
 

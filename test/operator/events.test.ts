@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bearer, createLatchkey, type Latchkey } from '../../src/index.js';
 import { freezeTime } from '../support/clock.js';
 import { secretsIn } from '../support/secret-forms.js';
-import { AUTHORIZED, makeOperator, type Served, serveOperator, TOKEN } from './mounted.js';
+import { AUTHORIZED, COOKIE, makeOperator, type Served, serveOperator, TOKEN } from './mounted.js';
 
 const SECRET = 'sk-session-secret-one';
 const MOST = 32;
@@ -141,7 +141,7 @@ describe('the event stream, over HTTP', () => {
   it('is heard by nobody who is not let in', async () => {
     const { ask } = await served();
     expect((await ask('/events?view=page')).status).toBe(401);
-    expect((await ask('/events', { headers: { accept: 'text/event-stream', cookie: 'latchkey_operator=x' } })).status).toBe(401);
+    expect((await ask('/events', { headers: { accept: 'text/event-stream', cookie: `${COOKIE}=x` } })).status).toBe(401);
   });
 });
 

@@ -7,7 +7,7 @@ import { createGuard } from '../../src/guard/guard.js';
 import { bearer } from '../../src/index.js';
 import { createAuthority } from '../support/certificates.js';
 import { secretsIn } from '../support/secret-forms.js';
-import { makeOperator, type Served, serveOperator, TOKEN } from './mounted.js';
+import { COOKIE, makeOperator, type Served, serveOperator, TOKEN } from './mounted.js';
 
 const OTHER_TOKEN = 'the-token-of-another-port-9876543210';
 const SECRET = 'sk-session-secret-one';
@@ -92,8 +92,8 @@ describe.skipIf(!curlAvailable)('an intruder with curl', () => {
     ['two Authorization headers, the good one first', ['/status', ...token, '-H', 'Authorization: Bearer x'], 401],
     ['two tokens in one', ['/status', '-H', `Authorization: Bearer ${TOKEN}, Bearer x`], 401],
     ['an empty Authorization header', ['/status', '-H', 'Authorization;'], 401],
-    ['a made-up cookie', ['/status', '-b', `latchkey_operator=9999999999999.${'A'.repeat(43)}`], 401],
-    ['the token as the cookie', ['/status', '-b', `latchkey_operator=${TOKEN}`], 401],
+    ['a made-up cookie', ['/status', '-b', `${COOKIE}=9999999999999.${'A'.repeat(43)}`], 401],
+    ['the token as the cookie', ['/status', '-b', `${COOKIE}=${TOKEN}`], 401],
     ['bytes that are no ASCII', ['/status', '-H', 'Authorization: Bearer \u00e4\u00f6'], 401],
     ['headers of a proxy', ['/status', '-H', 'X-Forwarded-For: 127.0.0.1', '-H', 'X-Forwarded-User: root'], 401],
     ['a path in its place', ['/status', '-H', 'X-Original-URL: /health', '-H', 'X-Rewrite-URL: /health'], 401],

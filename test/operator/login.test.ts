@@ -4,7 +4,7 @@ import { bearer } from '../../src/index.js';
 import type { OperatorOptions } from '../../src/operator/options.js';
 import { freezeTime } from '../support/clock.js';
 import { secretsIn } from '../support/secret-forms.js';
-import { AUTHORIZED, makeOperator, postForm, type Served, serveOperator, TOKEN } from './mounted.js';
+import { AUTHORIZED, COOKIE, makeOperator, postForm, type Served, serveOperator, TOKEN } from './mounted.js';
 
 const FORM = `token=${TOKEN}`;
 const HOURS_8_MS = 8 * 3_600_000;
@@ -45,15 +45,15 @@ describe("an operator's login, over HTTP", () => {
     const entered = await ask('/login', postForm(FORM));
     expect(entered).toMatchObject({ status: 303, body: '', headers: { location: './' } });
     expect(entered.headers['set-cookie']).toEqual([
-      expect.stringMatching(/^latchkey_operator=\d{13}\.[\w-]{43}; Path=\/; Max-Age=28800; HttpOnly; SameSite=Lax$/),
+      expect.stringMatching(/^latchkey_operator_[\w-]{8}=\d{13}\.[\w-]{43}; Path=\/; Max-Age=28800; HttpOnly; SameSite=Lax$/),
     ]);
-    expect(audit).toEqual([{ event: 'operator.login', fields: { who: 'cookie', peer: '127.0.0.1' } }]);
+    expect(audit).toEqual([{ event: 'operator.login', fields: { by: 'cookie', peer: '127.0.0.1' } }]);
 
     const cookie = cookieOf(entered.headers['set-cookie']);
     expect((await ask('/status', { headers: { cookie } })).status).toBe(200);
     const page = await ask('/', { headers: { cookie, accept: 'text/html' } });
     expect(page.status).toBe(200);
-    const value = cookie.slice('latchkey_operator='.length);
+    const value = cookie.slice(COOKIE.length + 1);
     expect(page.body).not.toContain(value);
     expect(secretsIn(`${page.body}${cookie}${JSON.stringify(audit)}`, [TOKEN])).toEqual([]);
   });
@@ -97,7 +97,7 @@ describe("an operator's login, over HTTP", () => {
     for (const authorization of ['Bearer wrong', '', 'Basic eDp5']) {
       expect((await ask('/status', { headers: { cookie, authorization } })).status).toBe(401);
     }
-    expect((await ask('/status', { headers: { cookie: 'latchkey_operator=bad', ...AUTHORIZED } })).status).toBe(200);
+    expect((await ask('/status', { headers: { cookie: `${COOKIE}=bad`, ...AUTHORIZED } })).status).toBe(200);
   });
 
   it('takes no cookie that was changed', async () => {
@@ -115,13 +115,13 @@ describe("an operator's login, over HTTP", () => {
       'x',
       `9999999999999.${'A'.repeat(43)}`,
     ]) {
-      expect({ value, status: (await ask('/status', { headers: { cookie: `latchkey_operator=${value}` } })).status }).toEqual({
+      expect({ value, status: (await ask('/status', { headers: { cookie: `${COOKIE}=${value}` } })).status }).toEqual({
         value,
         status: 401,
       });
     }
     // A cookie that somebody else has planted beside it does no harm.
-    expect((await ask('/status', { headers: { cookie: `latchkey_operator=planted; ${cookie}` } })).status).toBe(200);
+    expect((await ask('/status', { headers: { cookie: `${COOKIE}=planted; ${cookie}` } })).status).toBe(200);
   });
 
   it('is one login for all processes with that token, and for none with another', async () => {
@@ -129,7 +129,11 @@ describe("an operator's login, over HTTP", () => {
     const other = await served({ guard: createGuard({ token: bearer('a-rotated-token') }) });
     const cookie = cookieOf((await first.ask('/login', postForm(FORM))).headers['set-cookie']);
     expect((await second.ask('/status', { headers: { cookie } })).status).toBe(200);
-    expect((await other.ask('/status', { headers: { cookie } })).status).toBe(401);
+    // Cookies do not know ports: one of the other's name would take this one's place in a browser that visits both.
+    const others = await other.ask('/login', postForm('token=a-rotated-token'));
+    expect(others.headers['set-cookie']?.[0]?.split('=')[0]).not.toBe(COOKIE);
+    for (const sent of [cookie, cookie.replace(COOKIE, others.headers['set-cookie']?.[0]?.split('=')[0] ?? '')])
+      expect((await other.ask('/status', { headers: { cookie: sent } })).status).toBe(401);
   });
 
   it('takes the cookie away again', async () => {
@@ -138,11 +142,7 @@ describe("an operator's login, over HTTP", () => {
     const left = await ask('/logout', postForm('', { cookie }));
     expect(left).toMatchObject({ status: 303, headers: { location: './login' } });
     const cleared = left.headers['set-cookie'] ?? [];
-    expect(cleared.map((one) => one.split('=')[0])).toEqual([
-      'latchkey_operator',
-      '__Host-latchkey_operator',
-      '__Secure-latchkey_operator',
-    ]);
+    expect(cleared.map((one) => one.split('=')[0])).toEqual([COOKIE, `__Host-${COOKIE}`, `__Secure-${COOKIE}`]);
     for (const one of cleared) expect(one).toContain('Max-Age=0');
   });
 
@@ -190,16 +190,16 @@ describe("an operator's cookie", () => {
   };
 
   it.each([
-    ['the root over HTTP', {}, 'http://gw.example', /^latchkey_operator=.*; Path=\/; Max-Age=28800; HttpOnly; SameSite=Lax$/],
+    ['the root over HTTP', {}, 'http://gw.example', /^latchkey_operator_[\w-]{8}=.*; Path=\/; Max-Age=28800; HttpOnly; SameSite=Lax$/],
     [
       'the root over HTTPS',
       {},
       'https://gw.example',
-      /^__Host-latchkey_operator=.*; Path=\/; Max-Age=28800; HttpOnly; SameSite=Lax; Secure$/,
+      /^__Host-latchkey_operator_[\w-]{8}=.*; Path=\/; Max-Age=28800; HttpOnly; SameSite=Lax; Secure$/,
     ],
-    ['the root behind a proxy that ends TLS', { https: true }, 'http://gw.example', /^__Host-latchkey_operator=.*; Secure$/],
-    ['a path over HTTP', { basePath: '/op' }, 'http://gw.example/op', /^latchkey_operator=.*; Path=\/op; /],
-    ['a path over HTTPS', { basePath: '/op' }, 'https://gw.example/op', /^__Secure-latchkey_operator=.*; Path=\/op; .*; Secure$/],
+    ['the root behind a proxy that ends TLS', { https: true }, 'http://gw.example', /^__Host-latchkey_operator_[\w-]{8}=.*; Secure$/],
+    ['a path over HTTP', { basePath: '/op' }, 'http://gw.example/op', /^latchkey_operator_[\w-]{8}=.*; Path=\/op; /],
+    ['a path over HTTPS', { basePath: '/op' }, 'https://gw.example/op', /^__Secure-latchkey_operator_[\w-]{8}=.*; Path=\/op; .*; Secure$/],
   ])('is named and bound for %s', async (_where, options, url, expected) => {
     const { operator, setCookie, cookie, ask } = await signIn(options, url);
     expect(setCookie).toMatch(expected);

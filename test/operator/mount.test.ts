@@ -52,7 +52,7 @@ describe('an operator handler, mounted', () => {
 
     latchkey.evict('ada');
     audit.length = 0;
-    expect((await asked(`${at}/evict`, postJson({ session: 'ada' }))).body).toBe('{"ok":true}');
+    expect((await asked(`${at}/evict`, postJson({ session: 'ada' }))).body).toBe('{"ok":true,"slots":0}');
     expect(audit).toMatchObject([{ event: 'operator.evict', fields: { session: 'ada' } }]);
     expect((await asked(`${at}/evict`, postJson({ session: 1 }))).status).toBe(400);
     expect((await asked(`${at}/evict`, postJson({ session: 'x'.repeat(5_000) }))).status).toBe(413);

@@ -3,11 +3,14 @@ import { createServer as createTlsServer, type ServerOptions, request as tlsRequ
 import type { AddressInfo, Server } from 'node:net';
 import { bearer } from '../../src/credential/credential.js';
 import { createGuard } from '../../src/guard/guard.js';
+import { signInWith } from '../../src/guard/sign-in.js';
 import { createLatchkey, type Latchkey, type LatchkeyOptions } from '../../src/index.js';
 import { createOperator, type Operator } from '../../src/operator/operator.js';
 import type { OperatorOptions } from '../../src/operator/options.js';
 
 export const TOKEN = 'operators-very-secret-token-0123456789';
+/** The name of the cookie of whoever has signed in with that token. */
+export const COOKIE = `latchkey_operator_${signInWith(bearer(TOKEN)).sign('cookie name').slice(0, 8)}`;
 export const AUTHORIZED = { authorization: `Bearer ${TOKEN}` };
 
 export interface Reply {
