@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ROOT, TSC } from '../support/built-package.js';
+import { freePort } from '../support/free-port.js';
 import { type Asked, BLOCKS, README, readmeProject, runBlock } from '../support/readme-project.js';
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.js';
 
@@ -20,8 +21,9 @@ interface Answered {
 describe('README', () => {
   let folder: string;
 
-  beforeAll(() => {
+  beforeAll(async () => {
     folder = readmeProject();
+    vi.stubEnv('ADMIN_PORT', String(await freePort()));
   });
 
   /** Answers of the server that a block exports, and whatever else was printed. */
