@@ -46,6 +46,7 @@ export type TimelineEvent =
   | 'incident'
   | 'recovered'
   | 'evicted'
+  | 'operator'
   | 'store'
   | 'error';
 
