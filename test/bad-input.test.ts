@@ -28,6 +28,8 @@ const BAD_SCOPES: readonly [string, unknown, RegExp][] = [
   ['an empty tenant', { tenant: '' }, /`tenant` is empty/],
   ['an empty provider', { provider: '' }, /`provider` is empty/],
   ['an empty purpose', { purpose: '' }, /`purpose` is empty/],
+  ['a session of more than 1,024 characters', 's'.repeat(1_025), /`session` is longer than 1024 characters/],
+  ['a tenant of more than 1,024 characters', { tenant: 't'.repeat(1_025) }, /`tenant` is longer than 1024 characters/],
   ['a null session', { session: null }, /`session` must be a string/],
   ['a numeric session', { session: 5 }, /`session` must be a string/],
   ['a numeric provider', { provider: 5 }, /`provider` must be a string/],

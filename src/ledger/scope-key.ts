@@ -2,7 +2,7 @@ import type { ScopeParts } from '../errors.js';
 
 /**
  * Whose work it is. A bare string is `{ session }`; `{}` is work of no session. Without a tenant all scopes are one tenant's; the provider is
- * stated here and nowhere else.
+ * stated here and nowhere else. Each part has 1 to 1,024 characters.
  */
 export type Scope =
   | string
@@ -80,12 +80,14 @@ export interface ScopeRules {
   readonly canonicalProvider: ((provider: string) => string) | undefined;
 }
 
+/** Names come from clients, and a gateway keeps thousands of them. */
+const LONGEST_PART = 1_024;
 const NO_SCOPE = 'scope: must be a string or a plain object';
 
 /** @throws {TypeError} naming what is wrong with the scope. */
 export function readScope(scope: Scope, rules: ScopeRules, ownOnly = false): WorkScope {
   // Kept apart and small: this is asked for each session at each tick.
-  if (typeof scope === 'string' && scope !== '' && !rules.multiTenant)
+  if (typeof scope === 'string' && scope !== '' && scope.length <= LONGEST_PART && !rules.multiTenant)
     return new WorkScope(undefined, scope, undefined, undefined, ownOnly);
   return readParts(scope, rules, ownOnly);
 }
@@ -128,6 +130,7 @@ function requireParts(scope: object): void {
 function requirePart(name: string, value: unknown): void {
   if (typeof value !== 'string') throw new TypeError(`scope: \`${name}\` must be a string`);
   if (value === '') throw new TypeError(`scope: \`${name}\` is empty`);
+  if (value.length > LONGEST_PART) throw new TypeError(`scope: \`${name}\` is longer than ${LONGEST_PART} characters; give a digest of it`);
 }
 
 /** The scope that a key was made of, its provider aside. */
