@@ -114,6 +114,13 @@ describe('scopes', () => {
     expect(readScope(runInNewContext('({ session: "S" })'), RULES).parts).toEqual({ session: 'S' });
   });
 
+  it('names have 1,024 characters at most', () => {
+    const longest = 'n'.repeat(1_024);
+    expect(readScope(longest, RULES).session).toBe(longest);
+    expect(readScope({ tenant: longest, purpose: longest }, RULES).parts).toEqual({ tenant: longest, purpose: longest });
+    expect(() => readScope(`${longest}n`, RULES)).toThrow(TypeError);
+  });
+
   it('the provider is folded, and is no part of the key', () => {
     const rules = { multiTenant: false, canonicalProvider: (name: string) => name.toLowerCase() };
     expect(readScope({ session: 'S', provider: 'P' }, rules).provider).toBe('p');
