@@ -9,14 +9,33 @@ export interface ErrorCopy extends Error {
 /** Shorter values have no base64 form that could be told from ordinary text. */
 const SHORTEST_BASE64 = 6;
 
+/** Where a form of a credential's value stands in a text. */
+interface Place {
+  readonly start: number;
+  readonly end: number;
+  readonly credential: Credential;
+}
+
 /**
  * Replaces every form of the credential's value (plain, JSON-escaped, URL-encoded, base64 at any alignment, base64url)
  * in a text by its scheme and fingerprint.
  */
 export function redact(text: string, credential: Credential): string {
-  let redacted = text;
-  for (const form of formsOf(credential.reveal())) redacted = redacted.replaceAll(form, credential.toString());
-  return redacted;
+  return redactAll(text, [credential]);
+}
+
+/**
+ * `redact` for several credentials at once: what takes the place of one is not searched for another, and of values that overlap none
+ * is left in part; the longest gives its name to the whole.
+ */
+export function redactAll(text: string, credentials: readonly Credential[]): string {
+  let redacted = '';
+  let end = 0;
+  for (const place of placesIn(text, credentials)) {
+    redacted += text.slice(end, place.start) + place.credential.toString();
+    end = place.end;
+  }
+  return redacted + text.slice(end);
 }
 
 /**
@@ -46,8 +65,34 @@ export function redactedCopy(thrown: unknown, credentials: readonly Credential[]
   return copy;
 }
 
-function redactAll(text: string, credentials: readonly Credential[]): string {
-  return credentials.reduce((redacted, credential) => redact(redacted, credential), text);
+/** In their order, none overlapping another. */
+function placesIn(text: string, credentials: readonly Credential[]): Place[] {
+  const found: Place[] = [];
+  for (const credential of credentials) {
+    const value = credential.reveal();
+    // No form of a value is shorter than the value.
+    if (value === '' || value.length > text.length) continue;
+    for (const form of formsOf(value)) {
+      for (let start = text.indexOf(form); start !== -1; start = text.indexOf(form, start + form.length)) {
+        found.push({ start, end: start + form.length, credential });
+      }
+    }
+  }
+  const apart: Place[] = [];
+  let longest = 0;
+  for (const place of found.sort((a, b) => a.start - b.start)) {
+    const before = apart.at(-1);
+    const length = place.end - place.start;
+    if (before === undefined || place.start >= before.end) {
+      apart.push(place);
+      longest = length;
+      continue;
+    }
+    const credential = length > longest ? place.credential : before.credential;
+    apart[apart.length - 1] = { start: before.start, end: Math.max(before.end, place.end), credential };
+    longest = Math.max(longest, length);
+  }
+  return apart;
 }
 
 function read(source: Record<string, unknown>, name: string): unknown {
@@ -72,8 +117,7 @@ function formsOf(value: string): string[] {
     );
   }
   if (value.length >= SHORTEST_BASE64) forms.push(...base64FormsOf(value));
-  // Longest first, so that no form is cut in two by a shorter one that it contains.
-  return [...new Set(forms)].sort((a, b) => b.length - a.length);
+  return [...new Set(forms)];
 }
 
 /** Base64 encodes three bytes at a time, so a value inside a longer text has three forms, one for each offset. */

@@ -2,6 +2,7 @@ import { Credential } from '../credential/credential.js';
 import { callWithin } from '../signals/call-within.js';
 import { requireOptions, wholeNumber } from '../signals/checked.js';
 import { type ChainExplanation, type ChainStep, explanationOf, step } from './chain-explanation.js';
+import { failureCode } from './failure-code.js';
 import { requestSecrets } from './request-secrets.js';
 import { type CredentialSource, NO_CREDENTIAL, nameOf, type SourceAnswer, type SourceContext, type UpstreamQuery } from './source.js';
 import { SourceError } from './source-error.js';
@@ -131,22 +132,13 @@ async function answerWithin(
     if (own?.aborted) return new SourceError(source, `no answer within ${timeoutMs} ms`);
     // That of a chain in this chain, or of a source that has said it all.
     if (cause instanceof SourceError) return cause;
-    return new SourceError(source, reasonOf(cause), { cause, credentials: requestSecrets(query) });
-  }
-}
-
-/** A code, or no more than that: any message may quote anything. */
-function reasonOf(thrown: unknown): string {
-  try {
-    const { code } = thrown as { code?: unknown };
-    return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code) ? code : 'it failed';
-  } catch {
-    return 'it failed';
+    const credentials = requestSecrets(query);
+    return new SourceError(source, failureCode(cause, credentials) ?? 'it failed', { cause, credentials });
   }
 }
 
 function stepOf(source: string, answer: SourceAnswer | SourceError): ChainStep {
-  if (answer instanceof SourceError) return step(source, 'unavailable', { reason: answer.message });
+  if (answer instanceof SourceError) return step(source, 'unavailable', { reason: answer.reason });
   if (answer instanceof Credential) return step(source, 'found', { fingerprint: answer.fingerprint });
   return step(source, answer === undefined ? 'nothing' : 'none');
 }

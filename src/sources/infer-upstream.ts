@@ -2,12 +2,11 @@ import type { Credential } from '../credential/credential.js';
 import { redactedCopy } from '../credential/redact.js';
 import { requireBoolean, requireOptions } from '../signals/checked.js';
 import { printableTarget } from '../signals/printable-target.js';
+import { failureCode } from './failure-code.js';
 import { canonicalHost, isLoopback, urlOf } from './host.js';
 
 const WHERE = 'inferUpstream';
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
-/** How far a code is looked for: `fetch` puts it one deep, some clients two. */
-const DEEPEST_CAUSE = 5;
 
 export interface InferUpstreamOptions {
   /** Whether TLS is provisioned: servers on other machines then speak it. Default false. */
@@ -20,7 +19,7 @@ export interface InferredUpstream {
   readonly guessed: boolean;
   /**
    * An error to show for a connection that failed: it names the address, and the scheme if that was guessed. `code` is that of the failure; `cause` is a
-   * copy of it without the values of `credentials`.
+   * copy of it (name, message, code, status and stack). Both are without the values of `credentials`, and of nothing else.
    */
   explainFailure(error: unknown, credentials?: readonly Credential[]): Error & { readonly code?: string };
 }
@@ -47,7 +46,7 @@ export function inferUpstream(address: string, options: InferUpstreamOptions = {
     },
     guessed,
     explainFailure(error, credentials = []) {
-      const code = codeOf(error);
+      const code = failureCode(error, credentials);
       const scheme = url.protocol.slice(0, -1);
       const why = guessed ? `; the scheme ${scheme} was guessed: write http:// or https:// before the address to choose` : '';
       const explained = new Error(`cannot connect to ${printableTarget(url)}${code === undefined ? '' : ` (${code})`}${why}`);
@@ -73,19 +72,4 @@ function read(address: string): URL | undefined {
 /** The parser of `URL` would drop some of these, and take others for a slash. */
 function isClean(address: unknown): address is string {
   return typeof address === 'string' && address !== '' && !/[\s\\\p{Cc}]/u.test(address);
-}
-
-function codeOf(error: unknown): string | undefined {
-  let current = error;
-  let found: string | undefined;
-  for (let depth = 0; depth < DEEPEST_CAUSE && typeof current === 'object' && current !== null; depth++) {
-    try {
-      const { code, cause } = current as { code?: unknown; cause?: unknown };
-      if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code)) found = code;
-      current = cause;
-    } catch {
-      break;
-    }
-  }
-  return found;
 }

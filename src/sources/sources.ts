@@ -3,7 +3,7 @@ import { resolveClientToken } from '../guard/client-token.js';
 import { requireConfigDir } from '../guard/config-folder.js';
 import { readEnv, readVariable } from '../guard/token-variable.js';
 import { requireFunction, requireOptions } from '../signals/checked.js';
-import { headerOf } from '../signals/request.js';
+import type { RequestHeaders } from '../signals/request.js';
 import { urlOf } from './host.js';
 import { type JobRecord, matchesRecord } from './job-record.js';
 import { type CredentialSource, NO_CREDENTIAL, named, type SourceAnswer, type SourceContext, type UpstreamQuery } from './source.js';
@@ -25,11 +25,11 @@ export function fromOverrideHeader(
   const header = headerOption(where, 'header', options.header, 'x-upstream-authorization');
   const keyHeader = headerOption(where, 'keyHeader', options.keyHeader, 'x-api-key');
   return named('override header', ({ headers }) => {
-    const value = headerOf(headers, header)?.trim();
-    if (value === undefined) return undefined;
+    const values = valuesOf(headers, header);
+    if (values === undefined) return undefined;
+    const value = onlyOne(values);
     const [scheme, token] = /^bearer(?:[ \t]+(.*))?$/is.exec(value) ?? [];
     if (scheme !== undefined && isCredentialValue(token)) return bearer(token);
-    // Repetitions come joined, and so hold a blank.
     if (scheme === undefined && isCredentialValue(value)) return apiKey(value, { header: keyHeader });
     throw new SourceError('override header', `${header} is neither \`Bearer\` and a token nor a bare key`);
   });
@@ -88,10 +88,11 @@ export function fromEnv(variable: string, options: EnvSourceOptions = {}): Crede
   if (scheme !== 'bearer' && scheme !== 'api-key') throw new TypeError(`${where}: \`scheme\` must be 'bearer' or 'api-key'`);
   if (scheme === 'bearer' && options.header !== undefined) throw new TypeError(`${where}: \`header\` is for an API key`);
   const key: ApiKeyOptions = { header: headerOption(where, 'header', options.header, 'x-api-key') };
-  return named('environment', () => {
+  const source = `environment (${name})`;
+  return named(source, () => {
     const value = env[name];
     if (value === undefined || value === '') return undefined;
-    if (!isCredentialValue(value)) throw new SourceError('environment', `${name} holds ${UNSENDABLE}`);
+    if (!isCredentialValue(value)) throw new SourceError(source, `it holds ${UNSENDABLE}`);
     return scheme === 'bearer' ? bearer(value) : apiKey(value, key);
   });
 }
@@ -110,6 +111,23 @@ export function fromTokenFile(options: { readonly configDir?: string | undefined
     // As it was given: a URL does not tell a port that was written out.
     return resolveClientToken({ url: query.url as string | URL, env: {}, configDir }).credential;
   });
+}
+
+/** All that stands under a name, in whichever spellings; undefined if nothing does. */
+function valuesOf(headers: RequestHeaders | null | undefined, name: string): unknown[] | undefined {
+  if (typeof headers !== 'object' || headers === null) return undefined;
+  const found: unknown[] =
+    typeof headers['get'] === 'function'
+      ? [headers['get'](name)]
+      : Object.entries(headers).flatMap(([key, value]) => (key.toLowerCase() === name ? [value] : []));
+  const there = found.filter((value) => value !== undefined && value !== null);
+  return there.length === 0 ? undefined : there.flat();
+}
+
+/** Empty, as no credential is, if there are several. Repetitions come joined too: then they hold a blank, or, if one is empty, a comma at an end. */
+function onlyOne(values: readonly unknown[]): string {
+  const text = values.length === 1 && typeof values[0] === 'string' ? values[0].trim() : '';
+  return /^,|,$/.test(text) ? '' : text;
 }
 
 function urlIn({ url }: UpstreamQuery, source: string): URL | undefined {

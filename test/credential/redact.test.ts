@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { redact, redactedCopy } from '../../src/credential/redact.js';
-import { apiKey, bearer } from '../../src/index.js';
+import { redact, redactAll, redactedCopy } from '../../src/credential/redact.js';
+import { apiKey, bearer, type Credential } from '../../src/index.js';
 
 /** Holds a character of each kind that some encoding changes. */
 const VALUE = 'sk-"a\\b+c/d=e~f%g&h>?>?';
@@ -82,6 +82,50 @@ describe('redact', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('redactAll', () => {
+  const long = bearer('prod-key-9f8e7d6c5b4a');
+  const short = bearer('prod-key');
+  const orders = (...credentials: Credential[]): Credential[][] => [credentials, credentials.toReversed()];
+
+  it('leaves nothing of a value that another one is part of, in any order', () => {
+    for (const credentials of orders(long, short)) {
+      expect(redactAll('?k=prod-key-9f8e7d6c5b4a&o=prod-key', credentials)).toBe(`?k=${long}&o=${short}`);
+    }
+  });
+
+  it('leaves nothing of values that overlap, and names the longest', () => {
+    const before = bearer('key=prod-k');
+    const within = bearer('9f8e');
+    const after = bearer('6c5b4a&page=2');
+    for (const credentials of orders(before, within, long, after)) {
+      expect(redactAll('?key=prod-key-9f8e7d6c5b4a&page=2 9f8e', credentials)).toBe(`?${long} ${within}`);
+      expect(redactedCopy(new Error('?key=prod-key-9f8e7d6c5b4a&page=2'), credentials).message).toBe(`?${long}`);
+    }
+  });
+
+  it('keeps values apart that stand side by side', () => {
+    const other = apiKey('zzzz');
+    expect(redactAll('prod-keyzzzzzzzzprod-key', [other, short])).toBe(`${short}${other}${other}${short}`);
+  });
+
+  it('does not search what took the place of another', () => {
+    const name = bearer('bearer');
+    expect(redactAll('at prod-key-9f8e7d6c5b4a, bearer', [long, name, name])).toBe(`at ${long}, ${name}`);
+    expect(redactedCopy(new Error('at prod-key-9f8e7d6c5b4a'), [long, name, name]).message).toBe(`at ${long}`);
+  });
+
+  it('a text with many values in it grows once, whatever they are', () => {
+    const credentials = Array.from({ length: 4 }, () => bearer('e'));
+    const text = 'connect ECONNREFUSED e'.repeat(20);
+    expect(redactAll(text, credentials)).toBe(redact(text, bearer('e')));
+  });
+
+  it('no credentials, no text', () => {
+    expect(redactAll('text', [])).toBe('text');
+    expect(redactAll('', [long])).toBe('');
   });
 });
 

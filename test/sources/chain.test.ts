@@ -120,9 +120,15 @@ describe('an unavailable source', () => {
       name: 'SourceError',
       code: 'SOURCE_UNAVAILABLE',
       source: 'vault',
+      reason,
       message: `the credential source vault is unavailable: ${reason}`,
     });
     expect(last).not.toHaveBeenCalled();
+  });
+
+  it('is told by the code of the deepest cause', async () => {
+    const fetchLike = Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('down'), { code: 'ECONNREFUSED' }) });
+    await expect(firstOf([() => Promise.reject(fetchLike)]).resolve({})).rejects.toMatchObject({ reason: 'ECONNREFUSED' });
   });
 
   it('keeps a copy of what was thrown', async () => {
@@ -290,10 +296,13 @@ describe('explain', () => {
     );
     expect(`${await firstOf([nothing]).explain({})}`).toBe('no credential: no source has one\n  nothing: nothing');
     const down = await firstOf([failing, nothing]).explain({});
-    expect(down).toMatchObject({ outcome: 'unavailable', source: 'failing', fingerprint: undefined });
-    expect(`${down}`).toBe(
-      'cannot be told (failing)\n  failing: unavailable (the credential source failing is unavailable: ECONNREFUSED)\n  nothing: not asked',
-    );
+    expect(down).toMatchObject({
+      outcome: 'unavailable',
+      source: 'failing',
+      fingerprint: undefined,
+      steps: [{ reason: 'ECONNREFUSED' }, {}],
+    });
+    expect(`${down}`).toBe('cannot be told (failing)\n  failing: unavailable (ECONNREFUSED)\n  nothing: not asked');
   });
 });
 

@@ -133,4 +133,12 @@ describe('explainFailure', () => {
     expect(cause).toMatchObject({ message: `refused ${sent}` });
     expect(cause).not.toHaveProperty('config');
   });
+
+  it('quotes no credential that stands in a code', () => {
+    const sent = bearer('AKIAIOSFODNN7EXAMPLE');
+    const thrown = new Error('', { cause: Object.assign(new Error(''), { code: 'AKIAIOSFODNN7EXAMPLE' }) });
+    const error = inferUpstream('http://box:1').explainFailure(thrown, [bearer('AKIA'), sent]);
+    expect(error.message).toBe(`cannot connect to http://box:1/ (${sent})`);
+    expect(error.code).toBe(`${sent}`);
+  });
 });

@@ -8,11 +8,12 @@ import type { JobRecord } from '../../src/sources/job-record.js';
 import { NO_CREDENTIAL, type SourceAnswer, type UpstreamQuery } from '../../src/sources/source.js';
 import { fromEnv, fromOverrideHeader, fromRecords, fromRegistry, fromServers, fromTokenFile } from '../../src/sources/sources.js';
 
-const ORDER = ['override header', 'servers', 'job records', 'registry', 'environment', 'token file'] as const;
+const ORDER = ['override header', 'servers', 'job records', 'registry', 'environment (UPSTREAM_TOKEN)', 'token file'] as const;
 type Position = (typeof ORDER)[number];
 /** What is there to be found in each position; what is left out has nothing. */
 type World = Partial<Record<Position, 'has' | 'down' | 'none'>>;
 
+const wordOf = (position: Position): string => position.replaceAll(' ', '-');
 const HAS = 8512;
 const DOWN = 8513;
 const EMPTY = 8514;
@@ -32,7 +33,7 @@ function resolution(world: World): { chain: SourceChain; query: UpstreamQuery } 
   const lookup = (position: Position) => async (): Promise<SourceAnswer> => {
     if (world[position] === 'down') throw new Error('the database is away');
     if (world[position] === 'none') return NO_CREDENTIAL;
-    return world[position] === 'has' ? bearer(position.replace(' ', '-')) : undefined;
+    return world[position] === 'has' ? bearer(wordOf(position)) : undefined;
   };
   const records = async (): Promise<JobRecord[]> => {
     const credential = await lookup('job records')();
@@ -40,7 +41,7 @@ function resolution(world: World): { chain: SourceChain; query: UpstreamQuery } 
     return [{ state: 'running', scheme: 'http', port, bindHost: '0.0.0.0', credential }];
   };
   const override = { has: 'Bearer override-header', down: 'Bearer not one', none: undefined }[world['override header'] ?? 'none'];
-  const env = { has: 'environment', down: 'not one', none: '' }[world.environment ?? 'none'];
+  const env = { has: wordOf('environment (UPSTREAM_TOKEN)'), down: 'not one', none: '' }[world['environment (UPSTREAM_TOKEN)'] ?? 'none'];
   const chain = firstOf([
     fromOverrideHeader(),
     fromServers(lookup('servers')),
@@ -66,8 +67,8 @@ const from = (first: number): World => Object.fromEntries(ORDER.slice(first).map
 
 describe('the precedence of upstream credentials', () => {
   it.each(ORDER.map((position, index) => [position, index] as const))('%s goes before all that comes after it', async (position, index) => {
-    expect(await found(from(index))).toEqual([position.replace(' ', '-'), position]);
-    expect(await found({ [position]: 'has' })).toEqual([position.replace(' ', '-'), position]);
+    expect(await found(from(index))).toEqual([wordOf(position), position]);
+    expect(await found({ [position]: 'has' })).toEqual([wordOf(position), position]);
   });
 
   it.each(ORDER.map((position, index) => [position, index] as const))('%s, unavailable, is not passed over', async (position, index) => {
@@ -83,7 +84,7 @@ describe('the precedence of upstream credentials', () => {
     '%s, unavailable, is nothing to those before it',
     async (position, index) => {
       const before = ORDER[index - 1] as Position;
-      expect(await found({ [before]: 'has', [position]: 'down' })).toEqual([before.replace(' ', '-'), before]);
+      expect(await found({ [before]: 'has', [position]: 'down' })).toEqual([wordOf(before), before]);
     },
   );
 

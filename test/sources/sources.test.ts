@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -20,10 +23,9 @@ async function said(source: CredentialSource, query: UpstreamQuery): Promise<unk
   if (explanation.outcome !== 'found') return explanation.steps[0]?.reason ?? explanation.outcome;
   return (await firstOf([source]).resolve(query)).credential?.headers();
 }
-const unavailable = (source: string, reason: string): string => `the credential source ${source} is unavailable: ${reason}`;
 
 describe('fromOverrideHeader', () => {
-  const malformed = unavailable('override header', 'x-upstream-authorization is neither `Bearer` and a token nor a bare key');
+  const malformed = 'x-upstream-authorization is neither `Bearer` and a token nor a bare key';
   const of = (value: string | string[] | undefined) => said(fromOverrideHeader(), { headers: { 'x-upstream-authorization': value } });
 
   it.each<[string | string[], Record<string, string>]>([
@@ -46,8 +48,56 @@ describe('fromOverrideHeader', () => {
     [['value-a', 'value-b']],
     [['Bearer value-a', 'Bearer value-b']],
     ['Bearer value-a, Bearer value-b'],
+    // What Node and `Headers` make of a repetition of which one is empty.
+    ['value-a, '],
+    ['value-a,'],
+    [', value-a'],
+    [',value-a'],
+    ['Bearer value-a, '],
+    [', Bearer value-a'],
+    [', '],
+    [['value-a', '']],
+    [['', 'value-a']],
+    [[]],
   ])('is unavailable for %j', async (value) => {
     expect(await of(value)).toBe(malformed);
+  });
+
+  it.each<[string, Record<string, string | undefined>, unknown]>([
+    ['is', { 'X-Upstream-Authorization': 'value-a', 'x-upstream-authorization': 'value-b' }, malformed],
+    ['empty or not, is', { 'x-upstream-authorization': 'value-a', 'X-UPSTREAM-AUTHORIZATION': '' }, malformed],
+    [
+      'and one undefined, is not',
+      { 'X-Upstream-Authorization': undefined, 'x-upstream-authorization': 'value-a' },
+      { 'x-api-key': 'value-a' },
+    ],
+  ])('two spellings, %s two of them', async (_, headers, expected) => {
+    expect(await said(fromOverrideHeader(), { headers })).toEqual(expected);
+  });
+
+  it('is unavailable for what is no text', async () => {
+    expect(await said(fromOverrideHeader(), { headers: { 'x-upstream-authorization': 5 as never } })).toBe(malformed);
+  });
+
+  it.each([
+    ['key-1', ''],
+    ['Bearer key-1', ''],
+    ['', 'Bearer key-1'],
+    ['', ''],
+    ['key-1', 'key-2'],
+  ])('is unavailable for %j and %j of one request', async (...lines) => {
+    const answers: unknown[] = [];
+    const server = createServer(async ({ headers }, response) => {
+      answers.push(await said(fromOverrideHeader(), { headers }));
+      response.end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1').resume();
+    const repeated = lines.map((line) => `X-Upstream-Authorization: ${line}\r\n`).join('');
+    client.write(`GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${repeated}\r\n`);
+    await once(client, 'close');
+    server.close();
+    expect(answers).toEqual([malformed]);
   });
 
   it('has nothing without the header, or without headers', async () => {
@@ -149,7 +199,7 @@ describe('fromRecords', () => {
       'it answered neither a credential, nor NO_CREDENTIAL, nor undefined',
     ],
   ])('is unavailable with %s', async (_, query, records, reason) => {
-    expect(await said(fromRecords(records), query)).toBe(unavailable('job records', reason));
+    expect(await said(fromRecords(records), query)).toBe(reason);
   });
 });
 
@@ -161,7 +211,7 @@ describe('fromRegistry', () => {
     lookup.mockClear();
     expect(await said(fromRegistry(lookup), {})).toBe('nothing');
     expect(lookup).not.toHaveBeenCalled();
-    expect(await said(fromRegistry(lookup), { url: 'api' })).toBe(unavailable('registry', '`url` of the query is not a URL'));
+    expect(await said(fromRegistry(lookup), { url: 'api' })).toBe('`url` of the query is not a URL');
   });
 });
 
@@ -185,9 +235,9 @@ describe('fromEnv', () => {
   });
 
   it.each(['value a', 'value-a\n', ' ', 'ключ'])('is unavailable if it holds %j', async (value) => {
-    expect(await said(fromEnv('KEY', { env: { KEY: value } }), {})).toBe(
-      unavailable('environment', 'KEY holds blanks or characters that no header can carry'),
-    );
+    const source = fromEnv('KEY', { env: { KEY: value } });
+    expect(await said(source, {})).toBe('it holds blanks or characters that no header can carry');
+    await expect(firstOf([source]).resolve({})).rejects.toThrow('the credential source environment (KEY) is unavailable: it holds');
   });
 });
 
@@ -228,7 +278,7 @@ describe('fromTokenFile', () => {
       .resolve({ url: 'http://localhost:8512' })
       .catch((error: unknown) => error)) as SourceError;
     expect(failed).toBeInstanceOf(SourceError);
-    expect(failed.message).toBe(unavailable('token file', 'TOKEN_FILE'));
+    expect(failed.message).toBe('the credential source token file is unavailable: TOKEN_FILE');
     expect(failed.cause).toMatchObject({ name: new GuardError('TOKEN_FILE', '').name, code: 'TOKEN_FILE' });
   });
 });
