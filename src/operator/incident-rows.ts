@@ -8,13 +8,14 @@ export function incidentRows(latchkey: Latchkey): IncidentRow[] {
 }
 
 export function incidentRowsOf({ incidents }: Snapshot): IncidentRow[] {
-  return incidents.map(({ id, provider, fingerprint, status, openedAt, scopeCount, suppressed }) => ({
+  return incidents.map(({ id, provider, fingerprint, status, openedAt, scopes, scopeCount, suppressed }) => ({
     id,
     provider,
     fingerprint,
     status,
     openedAt,
     scopeCount,
+    scope: scopeCount === 1 ? scopes[0] : undefined,
     suppressed,
   }));
 }

@@ -16,14 +16,18 @@ export interface ScopeRow {
   readonly state: ScopeState;
   /** Of the credential that the slot points at. */
   readonly fingerprint: string;
-  /** Of the one that is lent, where it borrows. */
+  /** Of another one that its work has to do with: that is lent where it borrows, or pinned in front of the slot's own. */
   readonly lent?: string | undefined;
+  /** Why the slot's own credential is not used, with the status that settled it, since when, and until when if that ends by itself. */
+  readonly why?: 'rejected' | 'held' | 'expired' | 'refused' | undefined;
   readonly status?: number | undefined;
   readonly since?: number | undefined;
   readonly until?: number | undefined;
+  /** The open incident that stops its work. */
+  readonly incident?: string | undefined;
 }
 
-/** An open incident, without the names of its scopes. */
+/** An open incident. */
 export interface IncidentRow {
   readonly id: string;
   readonly provider: string | undefined;
@@ -31,6 +35,8 @@ export interface IncidentRow {
   readonly status: number | undefined;
   readonly openedAt: number;
   readonly scopeCount: number;
+  /** If there was only one. */
+  readonly scope?: ScopeParts | undefined;
   /** Calls that were not sent because of it. */
   readonly suppressed: number;
 }

@@ -1,10 +1,21 @@
+import { createHash } from 'node:crypto';
 import type { Latchkey, Resolution } from '../api.js';
 import type { ScopeParts } from '../errors.js';
+import type { CandidateExplanation } from '../ledger/explain.js';
 import type { SlotSnapshot, Snapshot, VerdictSnapshot } from '../ledger/snapshot.js';
 import type { ScopeRow, ScopeState } from './messages.js';
 
+/** A longer key is a digest. */
+const LONGEST_KEY = 256;
 /** Nothing works any more once Latchkey is closed. A slot is never empty, but an alias rule of the user's may look elsewhere. */
-const STATES = { missing: 'blocked', rejected: 'blocked', held: 'held', expired: 'expired', closed: 'blocked' } as const;
+const STATES = {
+  missing: 'blocked',
+  rejected: 'blocked',
+  refused: 'blocked',
+  held: 'held',
+  expired: 'expired',
+  closed: 'blocked',
+} as const;
 const SLOTS = ['session', 'global', 'pinned'] as const;
 
 /** One row for each slot, and for each scope besides that has a verdict of its own on a credential it would be offered. Changes nothing. */
@@ -20,17 +31,18 @@ export function countStates(rows: readonly ScopeRow[]): Record<ScopeState, numbe
 }
 
 /** The rows of a snapshot that has just been taken. A scope that cannot be asked about has none. */
-export function rowsOf(latchkey: Latchkey, { slots, verdicts }: Snapshot): ScopeRow[] {
+export function rowsOf(latchkey: Latchkey, { slots, verdicts, incidents }: Snapshot): ScopeRow[] {
   const rows: ScopeRow[] = [];
-  for (const { slot, scope, fingerprint } of slots) {
+  const incidentOf = new Map(incidents.flatMap(({ id, scopes }) => scopes.map((scope) => [placeKey(scope), id])));
+  const add = (key: string, slot: SlotSnapshot['slot'], scope: ScopeParts, fingerprint: string, isSlot: boolean): void => {
     const resolution = resolved(latchkey, scope);
-    if (resolution !== undefined) rows.push(row(rowKey(slot, scope), slot, scope, fingerprint, resolution));
-  }
-  for (const [key, { scope, first }] of ownVerdicts(verdicts, rows)) {
-    const resolution = resolved(latchkey, scope);
-    if (resolution === undefined || (!resolution.ok && resolution.reason === 'missing')) continue;
-    rows.push(row(key, first.slot, scope, first.fingerprint, resolution));
-  }
+    if (resolution === undefined || (!isSlot && !resolution.ok && resolution.reason === 'missing')) return;
+    const standing = standingOf(latchkey, scope, fingerprint, resolution);
+    const incident = resolution.ok || incidentOf.size === 0 ? undefined : incidentOf.get(placeKey(scope));
+    rows.push({ key, slot, scope, fingerprint, ...standing, incident });
+  };
+  for (const { slot, scope, fingerprint } of slots) add(rowKey(slot, scope), slot, scope, fingerprint, true);
+  for (const [key, { scope, first }] of ownVerdicts(verdicts, rows)) add(key, first.slot, scope, first.fingerprint, false);
   return rows;
 }
 
@@ -40,6 +52,8 @@ export function sameRow(a: ScopeRow, b: ScopeRow): boolean {
     a.state === b.state &&
     a.fingerprint === b.fingerprint &&
     a.lent === b.lent &&
+    a.why === b.why &&
+    a.incident === b.incident &&
     a.status === b.status &&
     a.since === b.since &&
     a.until === b.until
@@ -87,7 +101,14 @@ function offersFor({ purpose, ...place }: ScopeParts, held: ReadonlyMap<string, 
 
 /** Whatever the parts hold, a text of one place only. */
 function rowKey(slot: SlotSnapshot['slot'], { tenant, session, provider, purpose }: ScopeParts): string {
-  return JSON.stringify([slot, tenant ?? null, session ?? null, provider ?? null, purpose ?? null]);
+  const spelt = JSON.stringify([slot, tenant ?? null, session ?? null, provider ?? null, purpose ?? null]);
+  // It travels beside the names themselves, and may be several times as long.
+  return spelt.length <= LONGEST_KEY ? spelt : createHash('sha256').update(spelt).digest('base64url');
+}
+
+/** Work of every purpose stops with the slot that it has in common. */
+function placeKey({ tenant, session, provider }: ScopeParts): string {
+  return JSON.stringify([tenant ?? null, session ?? null, provider ?? null]);
 }
 
 function resolved(latchkey: Latchkey, scope: ScopeParts): Resolution | undefined {
@@ -99,13 +120,24 @@ function resolved(latchkey: Latchkey, scope: ScopeParts): Resolution | undefined
   }
 }
 
-function row(key: string, slot: SlotSnapshot['slot'], scope: ScopeParts, fingerprint: string, resolution: Resolution): ScopeRow {
-  if (!resolution.ok) {
-    const { reason, status, since, until } = resolution;
-    return { key, slot, scope, state: STATES[reason], fingerprint, lent: undefined, status, since, until };
+type Standing = Pick<ScopeRow, 'state' | 'lent' | 'why' | 'status' | 'since' | 'until'>;
+
+/** What is told of a row is told of the slot's own credential, whatever its work goes on with, or waits for. */
+function standingOf(latchkey: Latchkey, scope: ScopeParts, fingerprint: string, resolution: Resolution): Standing {
+  if (resolution.ok) {
+    const used = resolution.lease.credential.fingerprint;
+    if (used === fingerprint) return { state: 'ready', lent: undefined, ...obstacleOf(undefined) };
+    const own = latchkey.explain(scope).candidates.find((candidate) => candidate.fingerprint === fingerprint);
+    return { state: 'borrowing', lent: used, ...obstacleOf(own) };
   }
-  const used = resolution.lease.credential.fingerprint;
-  const isOwn = used === fingerprint;
-  const none = { status: undefined, since: undefined, until: undefined };
-  return { key, slot, scope, state: isOwn ? 'ready' : 'borrowing', fingerprint, lent: isOwn ? undefined : used, ...none };
+  const { candidates } = latchkey.explain(scope);
+  // A pin is asked alone: then the slot's own is no candidate.
+  const told = candidates.find((candidate) => candidate.fingerprint === fingerprint) ?? candidates[0];
+  const lent = told === undefined || told.fingerprint === fingerprint ? undefined : told.fingerprint;
+  return { state: STATES[told?.reason ?? resolution.reason], lent, ...obstacleOf(told) };
+}
+
+function obstacleOf(candidate: CandidateExplanation | undefined): Pick<Standing, 'why' | 'status' | 'since' | 'until'> {
+  const { reason, status, since, until } = candidate ?? {};
+  return { why: reason, status, since, until };
 }

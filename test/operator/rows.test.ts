@@ -37,7 +37,16 @@ describe('a row of each slot', () => {
     settle(latchkey, S, 401);
     expect(shown(scopeRows(latchkey))).toEqual([
       { slot: 'global', scope: { provider: 'p' }, state: 'ready', fingerprint: B.fingerprint },
-      { slot: 'session', scope: S, state: 'borrowing', fingerprint: A.fingerprint, lent: B.fingerprint },
+      {
+        slot: 'session',
+        scope: S,
+        state: 'borrowing',
+        fingerprint: A.fingerprint,
+        lent: B.fingerprint,
+        why: 'rejected',
+        status: 401,
+        since: START,
+      },
       { slot: 'session', scope: T, state: 'ready', fingerprint: B.fingerprint },
     ]);
   });
@@ -53,10 +62,11 @@ describe('a row of each slot', () => {
     clock.advance(2_000);
     const sessions = (): object[] => shown(scopeRows(latchkey)).filter((row) => 'slot' in row && row.slot === 'session');
     const own = { slot: 'session', fingerprint: expect.any(String) };
+    const incident = expect.any(String);
     expect(sessions()).toEqual([
-      { ...own, scope: S, state: 'blocked', status: 401, since: START + 1_000 },
-      { ...own, scope: T, state: 'held', since: START + 1_000, until: START + 5_000 },
-      { ...own, scope: { session: 'u', provider: 'p' }, state: 'expired', since: START + 3_000 },
+      { ...own, scope: S, state: 'blocked', why: 'rejected', status: 401, since: START + 1_000, incident },
+      { ...own, scope: T, state: 'held', why: 'held', since: START + 1_000, until: START + 5_000 },
+      { ...own, scope: { session: 'u', provider: 'p' }, state: 'expired', why: 'expired', since: START + 3_000 },
     ]);
     clock.advance(2_000);
     expect(sessions()[1]).toEqual({ ...own, scope: T, state: 'ready' });
@@ -73,6 +83,38 @@ describe('a row of each slot', () => {
     ]);
     latchkey.pin({ provider: 'p' }, B);
     expect(countStates(scopeRows(latchkey))).toEqual({ ready: 2, borrowing: 2, blocked: 0, held: 0, expired: 0 });
+  });
+
+  it('tells of its own credential, whatever else its work waits for', () => {
+    const { latchkey } = gateway();
+    latchkey.capture(S, A);
+    latchkey.capture(T, B);
+    settle(latchkey, S, 401);
+    settle(latchkey, T, { holdMs: 4_000 });
+    const [global, own, other] = scopeRows(latchkey);
+    expect(own).toMatchObject({ scope: S, state: 'blocked', fingerprint: A.fingerprint, why: 'rejected', status: 401 });
+    for (const row of [global, other]) expect(row).toMatchObject({ state: 'held', fingerprint: B.fingerprint, why: 'held' });
+    // What is pinned in front of it is all that is asked.
+    latchkey.pin({ provider: 'p' }, bearer('row-secret-pin'));
+    settle(latchkey, S, 401);
+    const pinned = bearer('row-secret-pin').fingerprint;
+    for (const row of scopeRows(latchkey)) expect(row).toMatchObject({ state: 'blocked', why: 'rejected', status: 401 });
+    expect(scopeRows(latchkey).map(({ lent }) => lent)).toEqual([undefined, pinned, pinned, pinned]);
+  });
+
+  it('names the incident that stops its work, for each of the scopes that met it and no other', async () => {
+    const { latchkey } = gateway();
+    latchkey.capture(T, A);
+    latchkey.capture(S, B);
+    const work = { ...S, purpose: 'x' };
+    settle(latchkey, work, 403);
+    settle(latchkey, T, 401);
+    await latchkey.run(work, async () => 'never', { whenBlocked: 'skip' });
+    const [incident] = incidentRows(latchkey);
+    const named = scopeRows(latchkey).filter((row) => row.incident === incident?.id);
+    expect(named.map(({ scope }) => scope)).toEqual(expect.arrayContaining([work]));
+    expect(named.every(({ state }) => state === 'blocked')).toBe(true);
+    expect(scopeRows(latchkey).find(({ scope }) => scope.session === 's' && scope.purpose === undefined)?.incident).toBeUndefined();
   });
 
   it('is blocked once everything is closed', async () => {
@@ -92,7 +134,16 @@ describe('a row of a scope with a verdict of its own', () => {
       { slot: 'global', scope: { provider: 'p' }, state: 'ready', fingerprint: A.fingerprint },
       { slot: 'session', scope: S, state: 'ready', fingerprint: A.fingerprint },
     ];
-    const own = { slot: 'session', scope: { ...S, purpose: 'x' }, state: 'blocked', fingerprint: A.fingerprint, status: 403, since: START };
+    const own = {
+      slot: 'session',
+      scope: { ...S, purpose: 'x' },
+      state: 'blocked',
+      fingerprint: A.fingerprint,
+      why: 'rejected',
+      status: 403,
+      since: START,
+      incident: expect.any(String),
+    };
     expect(shown(scopeRows(latchkey))).toEqual([...rest, own]);
     latchkey.capture(S, B);
     expect(scopeRows(latchkey)).toHaveLength(2);
@@ -107,7 +158,16 @@ describe('a row of a scope with a verdict of its own', () => {
     settle(latchkey, S, 403);
     // The global credential is the session's own, so that nothing is left for it.
     expect(shown(scopeRows(latchkey)).filter((row) => JSON.stringify(row).includes('"s"'))).toEqual([
-      { slot: 'session', scope: S, state: 'blocked', fingerprint: A.fingerprint, status: 403, since: START },
+      {
+        slot: 'session',
+        scope: S,
+        state: 'blocked',
+        fingerprint: A.fingerprint,
+        why: 'rejected',
+        status: 403,
+        since: START,
+        incident: expect.any(String),
+      },
     ]);
   });
 
@@ -119,7 +179,16 @@ describe('a row of a scope with a verdict of its own', () => {
     settle(latchkey, { ...T, purpose: 'x' }, 403);
     const own = { ...T, purpose: 'x' };
     expect(shown(scopeRows(latchkey)).filter((row) => JSON.stringify(row).includes('"x"'))).toEqual([
-      { slot: 'session', scope: own, state: 'blocked', fingerprint: B.fingerprint, status: 403, since: START },
+      {
+        slot: 'session',
+        scope: own,
+        state: 'blocked',
+        fingerprint: B.fingerprint,
+        why: 'rejected',
+        status: 403,
+        since: START,
+        incident: expect.any(String),
+      },
     ]);
     latchkey.evict('t');
     expect(scopeRows(latchkey).filter(({ scope }) => scope.purpose === 'x')).toEqual([]);
@@ -161,6 +230,14 @@ describe('rows', () => {
     expect(scopeRows(latchkey)).toEqual(rows);
   });
 
+  it('have short keys, however long the names', () => {
+    const { latchkey } = gateway();
+    for (const last of ['a', 'b']) latchkey.capture({ session: `${'"'.repeat(1_000)}${last}` }, A);
+    const keys = scopeRows(latchkey).map(({ key }) => key);
+    expect(new Set(keys).size).toBe(3);
+    for (const key of keys) expect(key.length).toBeLessThanOrEqual(256);
+  });
+
   it('are the same only if nothing that is shown differs', () => {
     const row: ScopeRow = {
       key: 'k',
@@ -169,12 +246,23 @@ describe('rows', () => {
       state: 'held',
       fingerprint: 'f',
       lent: 'l',
+      why: 'held',
+      incident: 'i',
       status: 1,
       since: 2,
       until: 3,
     };
     expect(sameRow(row, { ...row })).toBe(true);
-    const others = { state: 'blocked', fingerprint: 'g', lent: undefined, status: 2, since: 3, until: 4 } as const;
+    const others = {
+      state: 'blocked',
+      fingerprint: 'g',
+      lent: undefined,
+      why: 'expired',
+      incident: 'j',
+      status: 2,
+      since: 3,
+      until: 4,
+    } as const;
     for (const [name, value] of Object.entries(others)) expect([name, sameRow(row, { ...row, [name]: value })]).toEqual([name, false]);
   });
 
