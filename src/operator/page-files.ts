@@ -19,6 +19,7 @@ export const MODULES = [
   'actions',
   'elements',
   'keyed-list',
+  'explanation',
   'requests',
   'live',
   'dialog',

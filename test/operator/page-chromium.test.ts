@@ -50,12 +50,12 @@ describe('the operator’s page in Chromium', () => {
     expect(secretsIn(await visit.page.content(), [values.good, values.dead, values.fresh, TOKEN])).toEqual([]);
   });
 
-  it('explains a scope in the server’s words, again when it has changed', async () => {
+  it('explains a scope, again when it has changed', async () => {
     await visit.start((one) => one.play(own, 'dead', 401), alone);
     await details('session “agent-1” of tenant “acme”, openai').click();
-    await visit.dialog().getByText('would unblock: a fresh credential').waitFor();
+    await visit.dialog().getByText('What would help: a fresh credential').waitFor();
     await visit.server.play(own, 'fresh', 200);
-    await visit.dialog().getByText('works with the session credential').waitFor();
+    await visit.dialog().getByText('It works with its own credential.').waitFor();
     await visit.page.keyboard.press('Escape');
     expect(await visit.dialog().count()).toBe(0);
     expect(await isFocused(details('session “agent-1” of tenant “acme”, openai'))).toBe(true);
@@ -183,7 +183,7 @@ describe('the operator’s page in Chromium', () => {
     await visit.start((one) => one.play(hostile, 'dead', 401), alone);
     await visit.rowOf(hostile.session).getByText('blocked').waitFor();
     await visit.page.getByRole('button', { name: /^Details of session “<img/ }).click();
-    await visit.dialog().getByText('would unblock').waitFor();
+    await visit.dialog().getByText('What would help').waitFor();
     await visit.page.getByRole('button', { name: 'Evict this session…' }).click();
     await visit.dialog().getByText(`Session “${hostile.session}” of tenant “${hostile.tenant}” is forgotten`).waitFor();
     await visit.page.keyboard.press('Escape');

@@ -90,7 +90,7 @@ describe.each(['light', 'dark'] as const)('accessible and readable, %s', (colorS
     );
     expect(await visit.page.locator('table[role="table"] th[role="columnheader"]').count()).toBe(10);
     await visit.rowOf('agent-2').getByRole('button').click();
-    await visit.dialog().getByText('would unblock').waitFor();
+    await visit.dialog().getByText('What would help').waitFor();
     expect({ tooWide: await tooWide(), violations: await violations() }).toEqual({ tooWide: 0, violations: [] });
     await shoot(`dialog-360-${colorScheme}`);
     await visit.page.keyboard.press('Escape');

@@ -7,6 +7,7 @@ const { applyMessage, createModel } = await module('model');
 const { createMatcher, isFiltering, matchesEntry, parseFragment, printFragment } = await module('filter');
 const { pageOf, placeHeld, selectRows } = await module('select');
 const { actionsFor } = await module('actions');
+const { explanationLines } = await module('explanation');
 const { summarise } = await module('summary');
 const { clockTime, counted, duration, entryDetail, printable, scopeWords } = await module('wording');
 
@@ -17,6 +18,8 @@ interface Row {
   state: string;
   fingerprint: string;
   lent?: string;
+  why?: string;
+  incident?: string;
   since?: number;
 }
 
@@ -89,7 +92,13 @@ describe('which rows are shown', () => {
 
   it('counts what the rest of the filter leaves, of every state', () => {
     const { counts, tenants, providers, hasPurposes } = selectRows(rows, { ...all, provider: '=openai', states: ['held'] });
-    expect(counts).toEqual({ blocked: 1, held: 0, expired: 0, borrowing: 0, ready: 1 });
+    expect(counts).toEqual({
+      blocked: { left: 1, all: 2 },
+      held: { left: 0, all: 1 },
+      expired: { left: 0, all: 1 },
+      borrowing: { left: 0, all: 1 },
+      ready: { left: 1, all: 1 },
+    });
     expect(tenants).toEqual(new Set(['acme', 'acme-eu', 'Globex']));
     expect(providers).toEqual(new Set(['openai', undefined, '-', 'anthropic']));
     expect(hasPurposes).toBe(true);
@@ -142,7 +151,7 @@ describe('the timeline', () => {
 
   it('tells what an event brings', () => {
     const entry = { status: 401, fingerprint: 'abc', end: 'fresh', note: 'a\nb', incident: 'i-1' };
-    expect(entryDetail(entry)).toBe('status 401 · credential abc · a fresh credential · a\\u{a}b · incident i-1');
+    expect(entryDetail(entry)).toBe('status 401 · credential abc · a fresh credential · a\\u{a}b');
     expect(entryDetail({})).toBe('');
   });
 });
@@ -160,7 +169,11 @@ describe('what is said aloud', () => {
 
 describe('what can be done', () => {
   const shared = 'f-shared';
-  const lender = row('lender', 'blocked', { fingerprint: shared, scope: { tenant: 'acme', session: 's1', provider: 'openai' } });
+  const lender = row('lender', 'blocked', {
+    why: 'rejected',
+    fingerprint: shared,
+    scope: { tenant: 'acme', session: 's1', provider: 'openai' },
+  });
   const rows = byKey(
     lender,
     row('other', 'blocked', { fingerprint: shared, scope: { tenant: 'acme', session: 's2' } }),
@@ -179,6 +192,12 @@ describe('what can be done', () => {
       ['evict', { tenant: 'acme' }],
     ]);
     expect(actions('global')).toEqual([]);
+    // What a client said of its time is not forgiven away.
+    expect(actionsFor(row('late', 'expired', { why: 'expired' }), rows).map(({ path }: { path: string }) => path)).toEqual(['evict']);
+    expect(actionsFor(row('late', 'borrowing', { why: 'expired', lent: shared }), rows)).toHaveLength(1);
+    // Nothing but the pin is asked, so that is what there is to forgive.
+    const behind = row('behind', 'blocked', { why: 'rejected', lent: 'f-pin' });
+    expect(actionsFor(behind, rows)[0].body).toEqual({ fingerprint: 'f-pin' });
     expect(actions('own').map(({ path, body }) => [path, body])).toEqual([['evict', { session: 'alone' }]]);
   });
 
@@ -187,6 +206,38 @@ describe('what can be done', () => {
     expect(credential).toContain('3 scopes here');
     expect(session).toBe('Session “s1” of tenant “acme” is forgotten, with all its providers and purposes: 2 scopes here.');
     expect(tenant).toContain('2 sessions here');
+  });
+});
+
+describe('what a scope’s details say', () => {
+  const now = 1_700_000_000_000;
+
+  it('is why it works or not, credential by credential, and what would help', () => {
+    const session = { source: 'session', fingerprint: 'abc', usable: false, reason: 'rejected', status: 401, since: now - 60_000 };
+    const global = { source: 'global', fingerprint: 'def', usable: true };
+    const lines = explanationLines({ ok: true, source: 'global', candidates: [session, global], otherProviders: [null, 'a\nb'] }, now);
+    expect(lines).toEqual([
+      'It works with the credential that its tenant lends it.',
+      `session abc: rejected with 401 since ${clockTime(now - 60_000, now)} (1 min). What would help: a fresh credential from its client, a later success with this one, or forgiving it.`,
+      'global def: usable',
+      'The session holds credentials for: (no provider), a\\u{a}b.',
+    ]);
+  });
+
+  it('is nothing that would not help', () => {
+    const held = { source: 'session', fingerprint: 'abc', usable: false, reason: 'held', until: now + 60_000 };
+    const pinned = { source: 'pinned', fingerprint: 'def', usable: false, reason: 'rejected' };
+    const expired = { source: 'global', fingerprint: 'ghi', usable: false, reason: 'expired' };
+    const lines = explanationLines({ ok: false, reason: 'held', candidates: [held, pinned, expired] }, now);
+    expect(lines).toEqual([
+      'It cannot work: what it has is held for a while.',
+      `session abc: held until ${clockTime(now + 60_000, now)}. What would help: the end of the hold, another credential, or forgiving it.`,
+      'pinned def: rejected. What would help: pinning another, or forgiving it.',
+      'global ghi: expired. What would help: a fresh credential from its client.',
+    ]);
+    expect(explanationLines({ ok: false, reason: 'missing', candidates: [] }, now)).toEqual([
+      'It cannot work: no credential was presented for it.',
+    ]);
   });
 });
 

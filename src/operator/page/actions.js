@@ -5,11 +5,14 @@ import { counted, printable, scopeWords } from './wording.js';
  * do it to.
  */
 export function actionsFor(row, rows) {
-  const { scope, state } = row;
+  const { scope, why } = row;
   const actions = [];
-  if (state !== 'ready') {
-    actions.push(forgiveCredential(row.fingerprint, rows), forgiveScope(scope));
-  }
+  // An expiry is nothing that was found out about it: forgiving it changes nothing.
+  if (why === 'rejected' || why === 'held')
+    actions.push(
+      forgiveCredential(row.lent !== undefined && row.state !== 'borrowing' ? row.lent : row.fingerprint, rows),
+      forgiveScope(scope),
+    );
   if (scope.session !== undefined) actions.push(evictSession(scope, rows));
   if (scope.tenant !== undefined) actions.push(evictTenant(scope.tenant, rows));
   return actions;

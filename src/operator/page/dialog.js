@@ -1,9 +1,10 @@
 import { byId, make, makeShape, say } from './elements.js';
+import { explanationLines } from './explanation.js';
 import { askExplanation, requestAction } from './requests.js';
 import { scopeWords } from './wording.js';
 
-/** The one dialog of the page: details of a scope, and the confirmation of an action. `onDone` gets what to say; `onSignedOut` is called on a 401. */
-export function createDialog({ onDone, onSignedOut }) {
+/** The one dialog of the page: details of a scope, and the confirmation of an action. `timeNow` is the server's time; `onDone` gets what to say; `onSignedOut` is called on a 401. */
+export function createDialog({ timeNow, onDone, onSignedOut }) {
   const [dialog, title, content, problem, buttons] = ['dialog', 'dialog-title', 'dialog-content', 'dialog-problem', 'dialog-buttons'].map(
     byId,
   );
@@ -80,8 +81,8 @@ export function createDialog({ onDone, onSignedOut }) {
     own.state.setAttribute('data-state', row.state);
     own.state.replaceChildren(makeShape(row.state), make('strong', {}, row.state));
     try {
-      const text = await askExplanation(row.scope);
-      if (own.row === row) say(own.explanation, text);
+      const explanation = await askExplanation(row.scope);
+      if (own.row === row) say(own.explanation, explanationLines(explanation, timeNow()).join('\n'));
     } catch (error) {
       if (error.isSignedOut) return onSignedOut();
       if (own.row === row) say(own.explanation, error.message);

@@ -14,14 +14,15 @@ export function createFilterBar({ onChange }) {
 
   const toggles = STATES.map((state) => {
     const count = make('span', { class: 'count' }, '0');
+    const whole = make('span', { class: 'quiet' });
     const button = make('button', { type: 'button', class: 'state', 'data-state': state, 'aria-pressed': 'false' });
-    button.append(makeShape(state), count, make('span', { class: 'word' }, state));
+    button.append(makeShape(state), count, whole, make('span', { class: 'word' }, state));
     button.addEventListener('click', () => {
       const states = STATES.filter((one) => filter.states.includes(one) !== (one === state));
       change({ ...filter, states });
     });
     byId('states').append(button);
-    return { state, button, count };
+    return { state, button, count, whole };
   });
 
   function change(next) {
@@ -80,7 +81,12 @@ export function createFilterBar({ onChange }) {
     },
     change,
     show({ counts, tenants, providers }) {
-      for (const { state, count } of toggles) say(count, grouped(counts[state]));
+      for (const { state, count, whole } of toggles) {
+        const { left, all } = counts[state];
+        say(count, grouped(left));
+        // What a filter hides is there all the same.
+        say(whole, left === all ? '' : `of ${grouped(all)}`);
+      }
       offerProviders(providers);
       offerTenants(tenants);
     },

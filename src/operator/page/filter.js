@@ -31,7 +31,7 @@ export function isFiltering({ states, tenant, provider, text }) {
 }
 
 /**
- * Whether a scope with its fingerprints is asked for, whatever its state. A tenant that is there is meant exactly; anything else that was typed, as a
+ * Whether a scope, with its fingerprints and its incident, is asked for, whatever its state. A tenant that is there is meant exactly; anything else that was typed, as a
  * part of a name.
  */
 export function createMatcher({ tenant, provider, text }, tenants) {
@@ -40,18 +40,18 @@ export function createMatcher({ tenant, provider, text }, tenants) {
   const part = wantedTenant.toLowerCase();
   const wantedProvider = provider === '' ? undefined : { name: provider === '-' ? undefined : provider.slice(1) };
   const searched = text.trim().toLowerCase();
-  return (scope, ...fingerprints) => {
+  return (scope, ...ids) => {
     if (wantedProvider !== undefined && scope?.provider !== wantedProvider.name) return false;
     if (wantedTenant !== '') {
       const has = scope?.tenant;
       if (has === undefined || (isExact ? has !== wantedTenant : !has.toLowerCase().includes(part))) return false;
     }
     if (searched === '') return true;
-    return scope?.session?.toLowerCase().includes(searched) || fingerprints.some((one) => one?.includes(searched));
+    return scope?.session?.toLowerCase().includes(searched) || ids.some((one) => one?.includes(searched));
   };
 }
 
 /** Of an entry of the timeline. What is nobody's in particular, like news of the store, is everybody's. */
-export function matchesEntry(matches, { scope, fingerprint }) {
-  return (scope === undefined && fingerprint === undefined) || matches(scope, fingerprint);
+export function matchesEntry(matches, { scope, fingerprint, incident }) {
+  return (scope === undefined && fingerprint === undefined) || matches(scope, fingerprint, incident);
 }

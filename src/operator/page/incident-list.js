@@ -1,11 +1,17 @@
-import { make, makeShape, say } from './elements.js';
+import { make, makeShape, say, setAttribute } from './elements.js';
 import { createKeyedList } from './keyed-list.js';
-import { clockTime, counted, duration, printable } from './wording.js';
+import { clockTime, counted, duration, printable, scopeWords } from './wording.js';
 
-/** The open incidents, the latest first. `onShow` and `onForgive` get a fingerprint. */
+/** The open incidents, the latest first. `onShow` gets the id of one, `onForgive` a fingerprint. */
 export function createIncidentItems(list, { timeNow, onShow, onForgive }) {
-  const items = createKeyedList(list, { keyOf: ({ id }) => id, create, update, holds: true });
-  return { show: (incidents) => items.show([...incidents].sort((one, other) => other.openedAt - one.openedAt)) };
+  const items = createKeyedList(list, { keyOf: ({ id }) => id, create, update, leave, holds: true });
+  let pinned = new Set();
+  return {
+    show(incidents, rows) {
+      pinned = new Set([...rows.values()].filter(({ slot }) => slot === 'pinned').map(({ fingerprint }) => fingerprint));
+      items.show([...incidents].sort((one, other) => other.openedAt - one.openedAt));
+    },
+  };
 
   function create() {
     const entry = {
@@ -14,37 +20,48 @@ export function createIncidentItems(list, { timeNow, onShow, onForgive }) {
       facts: make('span'),
       code: make('span', { class: 'code' }),
     };
-    entry.id = make('span', { class: 'quiet' });
-    const text = make('p', {}, makeShape('blocked'), entry.title, ' ', entry.code, ' ', entry.facts, ' ', entry.id);
+    entry.over = make('strong');
+    const text = make('p', {}, makeShape('blocked'), entry.over, entry.title, ' ', entry.code, ' ', entry.facts);
     entry.buttons = make('span', { class: 'buttons' });
     entry.node.append(text, entry.buttons);
     return entry;
   }
 
-  function update(entry, { id, provider, fingerprint, status, openedAt, scopeCount, suppressed }) {
+  function update(entry, { id, provider, fingerprint, status, openedAt, scopeCount, scope, suppressed }) {
     const now = timeNow();
+    say(entry.over, '');
+    for (const button of entry.buttons.children) button.removeAttribute('aria-disabled');
     say(entry.title, [provider === undefined ? 'Credential' : printable(provider), status].filter((part) => part !== undefined).join(' '));
     say(entry.code, fingerprint ?? 'many credentials');
     const facts = [
+      ...(pinned.has(fingerprint) ? ['pinned by the gateway'] : []),
       `for ${duration(now - openedAt)}, since ${clockTime(openedAt, now)}`,
-      counted(scopeCount, 'scope'),
+      scope === undefined ? counted(scopeCount, 'scope') : scopeWords(scope),
       `${counted(suppressed, 'call')} not sent`,
     ];
     say(entry.facts, facts.join(' · '));
-    say(entry.id, `incident ${printable(id)}`);
     if (fingerprint === undefined || entry.buttons.firstChild !== null) return;
     const show = make(
       'button',
-      { type: 'button', class: 'plain small', 'aria-label': `Show scopes with credential ${fingerprint}` },
+      { type: 'button', class: 'plain small', 'aria-label': `Show scopes stopped by credential ${fingerprint}` },
       'Show scopes',
     );
-    show.addEventListener('click', () => onShow(fingerprint));
+    show.addEventListener('click', () => isOver(show) || onShow(id));
     const forgive = make(
       'button',
       { type: 'button', class: 'plain small', 'aria-label': `Forgive credential ${fingerprint}…` },
       'Forgive…',
     );
-    forgive.addEventListener('click', () => onForgive(fingerprint));
+    forgive.addEventListener('click', () => isOver(forgive) || onForgive(fingerprint));
     entry.buttons.append(show, forgive);
+  }
+
+  function leave(entry) {
+    say(entry.over, 'Over: ');
+    for (const button of entry.buttons.children) setAttribute(button, 'aria-disabled', 'true');
+  }
+
+  function isOver(button) {
+    return button.getAttribute('aria-disabled') === 'true';
   }
 }

@@ -5,9 +5,10 @@ const POINTER_MS = 5_000;
 
 /**
  * Children of `parent` by key, made and filled in by `create` and `update`. With `holds`, one that has the focus, the pointer or a part of the
- * selection stays where it is whatever is shown around it, and if it is no longer among the items, it stays, marked as gone, until it is let go.
+ * selection stays where it is whatever is shown around it, and if it is no longer among the items, it stays, marked as gone, until it is let go;
+ * `leave` is called for it at each showing.
  */
-export function createKeyedList(parent, { keyOf, create, update, holds = false }) {
+export function createKeyedList(parent, { keyOf, create, update, leave = () => {}, holds = false }) {
   const shown = new Map();
   let pointed;
 
@@ -63,6 +64,7 @@ export function createKeyedList(parent, { keyOf, create, update, holds = false }
         }
         const item = byKey.get(key);
         if (item !== undefined) update(entry, item);
+        else leave(entry);
         entry.node.classList.toggle('gone', item === undefined);
         return entry.node;
       });

@@ -52,7 +52,7 @@ function goToLogin() {
   location.assign('./');
 }
 
-const dialog = createDialog({ onDone: announce, onSignedOut: goToLogin });
+const dialog = createDialog({ timeNow, onDone: announce, onSignedOut: goToLogin });
 const filterBar = createFilterBar({
   onChange() {
     pageShown = 0;
@@ -64,8 +64,8 @@ const scopeRows = createScopeRows(byId('scopes'), { timeNow, onDetails: (row) =>
 const timelineItems = createTimelineItems(byId('timeline'), { timeNow });
 const incidentItems = createIncidentItems(byId('incidents'), {
   timeNow,
-  onShow(fingerprint) {
-    filterBar.change({ states: [], tenant: '', provider: '', text: fingerprint });
+  onShow(incident) {
+    filterBar.change({ states: [], tenant: '', provider: '', text: incident });
     byId('scopes-title').focus();
   },
   onForgive: (fingerprint) => dialog.confirm(forgiveCredential(fingerprint, model.rows)),
@@ -106,7 +106,7 @@ function render() {
   setAttribute(byId('next'), 'aria-disabled', String(page === last));
   byId('pager').hidden = last === 0;
 
-  incidentItems.show(model.incidents);
+  incidentItems.show(model.incidents, model.rows);
   say(byId('incident-count'), model.incidents.length === 0 ? 'none' : grouped(model.incidents.length));
   byId('no-entries').hidden = timelineItems.show(model.timeline, matches) > 0;
   for (const name of SHOWN_STATS) {

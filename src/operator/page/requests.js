@@ -8,10 +8,12 @@ export async function askStatus() {
   }
 }
 
-/** The server's own words on a scope. */
+/** What the server explains of a scope. */
 export async function askExplanation(scope) {
-  const answer = await requestJson(`explain?${new URLSearchParams(scope)}`, {});
-  return answer.text;
+  // A query is UTF-8, which has no half of a character: the server would explain another scope.
+  if (Object.values(scope).some((name) => /\p{Surrogate}/u.test(name)))
+    throw new Error('This name holds half of a character, and cannot be asked about here.');
+  return requestJson(`explain?${new URLSearchParams(scope)}`, {});
 }
 
 /** Asks for an action. @throws {Error} with words for the operator, and the status. */

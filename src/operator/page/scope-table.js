@@ -12,7 +12,7 @@ const ROLES = { thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', th: 'columnhead
 export function createScopeRows(table, { timeNow, onDetails }) {
   table.setAttribute('role', 'table');
   for (const [name, role] of Object.entries(ROLES)) for (const element of table.querySelectorAll(name)) element.setAttribute('role', role);
-  return createKeyedList(table.querySelector('tbody'), { keyOf: ({ key }) => key, create, update, holds: true });
+  return createKeyedList(table.querySelector('tbody'), { keyOf: ({ key }) => key, create, update, leave, holds: true });
 
   function create() {
     const entry = { node: make('tr', { role: 'row' }), cells: {}, row: undefined };
@@ -27,7 +27,9 @@ export function createScopeRows(table, { timeNow, onDetails }) {
     entry.age = make('span', { class: 'quiet' });
     entry.cells.Since.append(entry.since, ' ', entry.age);
     entry.button = make('button', { type: 'button', class: 'plain small' }, 'Details');
-    entry.button.addEventListener('click', () => onDetails(entry.row));
+    entry.button.addEventListener('click', () => {
+      if (entry.button.getAttribute('aria-disabled') !== 'true') onDetails(entry.row);
+    });
     entry.cells.More.append(entry.button);
     return entry;
   }
@@ -35,7 +37,9 @@ export function createScopeRows(table, { timeNow, onDetails }) {
   function update(entry, row) {
     const { cells, node } = entry;
     const { scope, state, status } = row;
-    if (entry.row?.state !== state) {
+    if (entry.row?.state !== state || entry.isGone) {
+      entry.isGone = false;
+      entry.button.removeAttribute('aria-disabled');
       node.setAttribute('data-state', state);
       cells.State.replaceChildren(makeShape(state), entry.word);
       say(entry.word, state);
@@ -52,6 +56,14 @@ export function createScopeRows(table, { timeNow, onDetails }) {
     }
     sayWhen(entry, row);
     entry.row = row;
+  }
+
+  function leave(entry) {
+    if (entry.isGone) return;
+    entry.isGone = true;
+    say(entry.word, 'gone');
+    // Not `disabled`, which would lose the focus.
+    entry.button.setAttribute('aria-disabled', 'true');
   }
 
   function sayWhen({ since, age }, row) {

@@ -3,7 +3,7 @@ import { STATES } from './wording.js';
 
 const RANKS = new Map(STATES.map((state, rank) => [state, rank]));
 
-/** What a filter leaves of all rows, the worst first, and what a filter could be made of. */
+/** What a filter leaves of all rows, the worst first, how many it leaves of each state, and what a filter could be made of. */
 export function selectRows(rows, filter) {
   const tenants = new Set();
   const providers = new Set();
@@ -14,11 +14,13 @@ export function selectRows(rows, filter) {
     providers.add(scope.provider);
   }
   const matches = createMatcher(filter, tenants);
-  const counts = Object.fromEntries(STATES.map((state) => [state, 0]));
+  const counts = Object.fromEntries(STATES.map((state) => [state, { left: 0, all: 0 }]));
   const selected = [];
   for (const row of rows.values()) {
-    if (!matches(row.scope, row.fingerprint, row.lent)) continue;
-    counts[row.state]++;
+    const count = counts[row.state];
+    count.all++;
+    if (!matches(row.scope, row.fingerprint, row.lent, row.incident)) continue;
+    count.left++;
     if (filter.states.length === 0 || filter.states.includes(row.state)) selected.push(row);
   }
   return { selected: selected.sort(compareRows), counts, matches, tenants, providers, hasPurposes: purposes.size > 0 };

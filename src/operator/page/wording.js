@@ -11,6 +11,7 @@ export const EVENT_WORDS = {
   incident: 'Incident opened',
   recovered: 'Incident over',
   evicted: 'Evicted',
+  operator: 'By an operator',
   store: 'Store',
   error: 'Error contained',
 };
@@ -72,13 +73,12 @@ export function scopeWords({ tenant, session, provider, purpose }) {
 }
 
 /** What an entry of the timeline says besides its event and its scope. */
-export function entryDetail({ status, fingerprint, end, note, incident }) {
+export function entryDetail({ status, fingerprint, end, note }) {
   return [
     status === undefined ? undefined : `status ${status}`,
     fingerprint === undefined ? undefined : `credential ${fingerprint}`,
     end === undefined ? undefined : (END_WORDS[end] ?? end),
     note === undefined ? undefined : printable(note),
-    incident === undefined ? undefined : `incident ${printable(incident)}`,
   ]
     .filter((part) => part !== undefined)
     .join(' · ');

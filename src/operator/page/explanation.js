@@ -1,0 +1,43 @@
+import { clockTime, duration, printable } from './wording.js';
+
+const WHOSE = {
+  session: 'its own credential',
+  global: 'the credential that its tenant lends it',
+  pinned: 'the credential that the gateway has pinned',
+};
+const REASONS = {
+  missing: 'no credential was presented for it',
+  rejected: 'what it has was rejected',
+  held: 'what it has is held for a while',
+  expired: 'what it has has expired',
+  closed: 'everything is closed',
+};
+const HELP = {
+  rejected: 'a fresh credential from its client, a later success with this one, or forgiving it',
+  held: 'the end of the hold, another credential, or forgiving it',
+  expired: 'a fresh credential from its client',
+  refused: 'a credential of its own: the rules of this gateway do not lend this one',
+};
+
+/** What the server explains of a scope, in sentences. `now` is the server's time. */
+export function explanationLines({ ok, source, reason, candidates, otherProviders = [] }, now) {
+  const lines = [ok ? `It works with ${WHOSE[source]}.` : `It cannot work: ${REASONS[reason] ?? reason}.`];
+  for (const candidate of candidates) lines.push(`${candidate.source} ${candidate.fingerprint}: ${candidateWords(candidate, now)}`);
+  if (otherProviders.length > 0) {
+    lines.push(
+      `The session holds credentials for: ${otherProviders.map((name) => (name == null ? '(no provider)' : printable(name))).join(', ')}.`,
+    );
+  }
+  return lines;
+}
+
+function candidateWords({ usable, source, reason, status, since, until }, now) {
+  if (usable) return 'usable';
+  const facts = [
+    status == null ? reason : `${reason} with ${status}`,
+    since == null ? undefined : `since ${clockTime(since, now)} (${duration(now - since)})`,
+    until == null ? undefined : `until ${clockTime(until, now)}`,
+  ].filter((fact) => fact !== undefined);
+  const help = source === 'pinned' && reason === 'rejected' ? 'pinning another, or forgiving it' : HELP[reason];
+  return `${facts.join(' ')}. What would help: ${help}.`;
+}
