@@ -106,6 +106,25 @@ describe('the operator’s page in Chromium', () => {
     expect(visit.server.audited.at(-1)).toMatchObject({ event: 'operator.forgive', fields: { fingerprint } });
   });
 
+  it('shows the scopes that an incident stops, and says of one that is over that it is', async () => {
+    await visit.start(async (one) => {
+      await one.play({ ...own, session: 'agent-2' }, 'good', 200);
+      await one.play(own, 'dead', 401);
+    }, alone);
+    await visit.page.getByRole('button', { name: 'Show scopes stopped by' }).click();
+    await visit.rowOf('agent-1').getByText('blocked').waitFor();
+    expect(await visit.sessions()).not.toContain('agent-2');
+    expect(await visit.page.getByRole('button', { name: /of 2 ready$|of 1 ready$/ }).count()).toBe(1);
+
+    const forgive = visit.page.getByRole('button', { name: 'Forgive credential' });
+    await forgive.focus();
+    await visit.server.play(own, 'fresh', 200);
+    await visit.page.locator('.incident.gone').getByText('Over:').waitFor();
+    expect(await forgive.getAttribute('aria-disabled')).toBe('true');
+    await visit.page.keyboard.press('Enter');
+    expect(await visit.dialog().count()).toBe(0);
+  });
+
   it('filters by state, tenant, provider and text, and still does after a reload', async () => {
     await visit.start(async (one) => {
       await one.play(own, 'dead', 401);
