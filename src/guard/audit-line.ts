@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
-import { redact } from '../credential/redact.js';
+import { redactAll } from '../credential/redact.js';
 import { BoundedJson } from './bounded-json.js';
 
 /** With its line end. Short enough that a local file system appends it as a whole, whoever else does so at the same time. */
@@ -52,7 +52,8 @@ function timestamp(clock: Clock): string {
 
 function withoutSecrets(text: string, credentials: readonly Credential[]): string {
   // No form of a value is shorter than the value.
-  return credentials.reduce((clean, one) => (clean.length < one.reveal().length ? clean : redact(clean, one)), text);
+  const possible = credentials.filter((one) => one.reveal().length <= text.length);
+  return possible.length === 0 ? text : redactAll(text, possible);
 }
 
 function ownNames(fields: object | undefined): string[] {

@@ -69,7 +69,10 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
     record(event, fields, payload) {
       if (isClosed) return false;
       try {
-        file.append(auditLine({ event, fields, payload }, rules));
+        const line = auditLine({ event, fields, payload }, rules);
+        // Making it has run what the fields have for code.
+        if (isClosed) return false;
+        file.append(line);
         isLosing = false;
         return true;
       } catch (error) {

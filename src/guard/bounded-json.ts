@@ -1,4 +1,5 @@
 import { Credential } from '../credential/credential.js';
+import { isPromiseLike } from '../promise-like.js';
 
 const MOST_CHARACTERS = 1_024;
 /** A longer text is not looked through for secrets, so none of it is shown. */
@@ -82,6 +83,10 @@ export class BoundedJson {
 
   /** What a `toJSON` gave, which is not asked again: it might go on for ever. */
   #given(value: unknown): string | undefined {
+    if (isPromiseLike(value)) {
+      value.then(undefined, () => {});
+      return this.#string(UNREADABLE);
+    }
     return typeof value === 'object' && value !== null ? this.#object(value, true) : this.value(value);
   }
 

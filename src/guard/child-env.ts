@@ -2,7 +2,7 @@ import type { Credential } from '../credential/credential.js';
 import { requireOptions } from '../signals/checked.js';
 import { credentialOf } from './held-credential.js';
 import type { ServerToken } from './token.js';
-import { readEnv, readVariable } from './token-variable.js';
+import { readEnv, readVariable, setIn } from './token-variable.js';
 
 export interface ChildEnvOptions {
   /** What the child gets besides; it is not changed. Default `process.env`. */
@@ -23,7 +23,8 @@ export function childEnvWithToken(token: Credential | ServerToken, options: Chil
   const variable = readVariable(WHERE, options.variable);
   const env = readEnv(WHERE, options.env);
   const credential = credentialOf(WHERE, token);
-  const copy = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
-  if (credential !== undefined && (env[variable] ?? '') === '') copy[variable] = credential.reveal();
-  return copy;
+  const entries = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  if (credential !== undefined && setIn(env, variable) === undefined) entries.push([variable, credential.reveal()]);
+  // Whatever a name means to an object, `__proto__` too, it is a variable here.
+  return Object.fromEntries(entries);
 }

@@ -2,7 +2,7 @@ import { bearer, type Credential, isCredentialValue } from '../credential/creden
 import { requireOptions } from '../signals/checked.js';
 import { portFile, requireConfigDir } from './config-folder.js';
 import { readTokenFile } from './token-file.js';
-import { readEnv, readVariable } from './token-variable.js';
+import { readEnv, readVariable, setIn } from './token-variable.js';
 
 export interface ClientTokenOptions {
   /** Where the server is. A `URL` does not tell a default port that was written out from one that was not: give the text then. */
@@ -43,8 +43,8 @@ export function resolveClientToken(options: ClientTokenOptions): ClientToken {
   requireConfigDir(WHERE, configDir);
   if (token === '') return { credential: undefined, source: 'explicit' };
   if (token !== undefined) return { credential: credential('`token`', token), source: 'explicit' };
-  const set = env[variable];
-  if (set !== undefined && set !== '') return { credential: credential(`the variable ${variable}`, set), source: 'environment' };
+  const set = setIn(env, variable);
+  if (set !== undefined) return { credential: credential(`the variable ${variable}`, set), source: 'environment' };
   const path = port === undefined ? undefined : portFile(port, configDir);
   if (path === undefined) return { credential: undefined, source: 'none' };
   const file = readTokenFile(path, 'our-place');

@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { basename, isAbsolute, join, resolve } from 'node:path';
+import { makeOwnerFolder } from './owner-folder.js';
 
 const NAME = 'latchkey';
 const OWNER_ONLY = 0o700;
@@ -30,7 +31,7 @@ export function portFile(port: number, configDir: string | undefined): string | 
  * they have to read.
  */
 export function makePrivate(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: OWNER_ONLY });
+  makeOwnerFolder(folder);
   const { uid, mode } = statSync(folder);
   // Windows has no owner to compare with, and no modes.
   if (uid !== process.geteuid?.() || (mode & PERMISSIONS) === OWNER_ONLY) return;

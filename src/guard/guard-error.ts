@@ -1,5 +1,5 @@
 /**
- * `TOKEN_FILE`: a token file cannot be read, is empty, or holds no token. `TOKEN_NOT_SAVED`: a token cannot be written where clients look for it.
+ * `TOKEN_FILE`: a token file cannot be read, is empty, holds no token, or one that may be another user's. `TOKEN_NOT_SAVED`: a token cannot be written where clients look for it.
  * `CLEARTEXT_CREDENTIAL`: a credential would travel where others can read it.
  */
 export type GuardErrorCode = 'TOKEN_FILE' | 'TOKEN_NOT_SAVED' | 'CLEARTEXT_CREDENTIAL';

@@ -4,6 +4,7 @@ import { requireBoolean, requireFunction, requireOptions } from '../signals/chec
 import { readPrefix } from '../signals/prefix.js';
 import { clientCertificateOf } from './client-certificate.js';
 import { jsonAnswer } from './json-answer.js';
+import { presentedValues } from './presented.js';
 import { rawPathOf } from './raw-path.js';
 import type { Refusal } from './refusal.js';
 import type { GuardedRequest } from './request.js';
@@ -17,11 +18,12 @@ export interface GuardOptions {
   readonly token: ServerToken | Credential;
   /** Named in the 401; printable ASCII without quotes and backslashes. Default `latchkey`. */
   readonly realm?: string | undefined;
-  /** The one path that anybody may GET and HEAD, exactly as it is written here; false for none. Default `/health`. */
+  /** The one path that anybody may GET and HEAD, exactly as it is written here and without an `Upgrade`; false for none. Default `/health`. */
   readonly healthPath?: string | false | undefined;
   /**
    * Whether a client certificate stands in for the token. The TLS server needs `requestCert: true` and as `ca` the cluster's own: without `ca`,
-   * Node takes a certificate of any public authority. Set `rejectUnauthorized: false` where callers with a token have no certificate. Default false.
+   * Node takes a certificate of any public authority. Set `rejectUnauthorized: false` where callers with a token have no certificate. It counts on
+   * TLS 1.3 alone, and until it ends: on TLS 1.2 a client may change its certificate on the way, so callers there need the token. Default false.
    */
   readonly clientCertificates?: boolean | undefined;
   /** Hears of every request that was not let in. What it throws is contained. */
@@ -104,6 +106,8 @@ function isAsking(request: GuardedRequest, healthPath: string): boolean {
   try {
     const { method, originalUrl } = request;
     if (method !== 'GET' && method !== 'HEAD') return false;
+    // What follows is another protocol, and no answer about health.
+    if (presentedValues(request, 'upgrade').length > 0) return false;
     const seen = rawPathOf(request);
     const sent = originalUrl === undefined ? seen : rawPathOf(request, 'originalUrl');
     return sent === healthPath && seen !== undefined && healthPath.endsWith(seen);

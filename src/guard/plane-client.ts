@@ -1,5 +1,6 @@
 import type { Credential } from '../credential/credential.js';
 import { isCleartext } from '../origin.js';
+import { isPromiseLike } from '../promise-like.js';
 import { requireFunction, requireOptions } from '../signals/checked.js';
 import { GuardError } from './guard-error.js';
 import { type PlaneCall, type PlaneFetch, type PlaneRequestInit, readPlaneCall } from './plane-request.js';
@@ -60,7 +61,9 @@ export function createPlaneClient(options: PlaneClientOptions): PlaneClient {
 
   const isBulkPath = (path: string): boolean => {
     try {
-      return isBulk(path) === true;
+      const answer: unknown = isBulk(path);
+      if (isPromiseLike(answer)) answer.then(undefined, () => {});
+      return answer === true;
     } catch {
       // The control listener knows.
       return false;
@@ -83,8 +86,7 @@ export function createPlaneClient(options: PlaneClientOptions): PlaneClient {
       const response = await send(control.origin, call, token);
       const named = response.status === 404 ? learn(response, asOf) : undefined;
       if (named === undefined || !call.canRepeat) return response;
-      // Nobody reads it: its connection is free again.
-      response.body?.cancel().catch(() => {});
+      discard(response);
       return send(named, call);
     },
     async register(path, init) {
@@ -97,6 +99,17 @@ export function createPlaneClient(options: PlaneClientOptions): PlaneClient {
       return response;
     },
   };
+}
+
+/** Nobody reads it: its connection is free again. */
+function discard({ body }: Response): void {
+  try {
+    // Another fetch than the global one may give a body of another kind.
+    const cancelled: unknown = body?.cancel();
+    if (isPromiseLike(cancelled)) cancelled.then(undefined, () => {});
+  } catch {
+    // The answer that counts comes from elsewhere.
+  }
 }
 
 function readOrigin(given: string | URL): URL {

@@ -6,7 +6,7 @@ import { type BulkAddress, type BulkListener, bulkUrlFor, readBulkListener } fro
 import type { Guard, RequestAuthentication } from './guard.js';
 import { GuardError } from './guard-error.js';
 import { jsonAnswer } from './json-answer.js';
-import { rawPathOf } from './raw-path.js';
+import { plainPathOf } from './raw-path.js';
 import type { GuardedRequest } from './request.js';
 
 export type { BulkListener } from './bulk-url.js';
@@ -39,9 +39,9 @@ export type PlaneDecision =
   | { readonly ok: false; readonly answer: Answer };
 
 export interface Planes {
-  /** A request on the control listener: 404 for a path of neither, 401 for a caller that is not let in, 404 with `X-Bulk-Url` for a bulk path. */
+  /** A request on the control listener: 404 for a path of neither, and for one that routes may read otherwise (`..`, a backslash), 401 for a caller that is not let in, 404 with `X-Bulk-Url` for a bulk path. */
   control(request: GuardedRequest): PlaneDecision;
-  /** A request on the bulk listener: 404 for every other path, and for all as long as there is no bulk listener; then its guard, if it has one. */
+  /** A request on the bulk listener: 404 for every other path, and for one that routes may read otherwise, and for all as long as there is no bulk listener; then its guard, if it has one. */
   bulk(request: GuardedRequest): PlaneDecision;
   /**
    * The bulk listener as it is from now on, once its port is known, say; undefined if it has closed.
@@ -84,7 +84,7 @@ export function createPlanes(options: PlanesOptions): Planes {
 
   return {
     control(request) {
-      const path = rawPathOf(request);
+      const path = plainPathOf(request);
       if (path === undefined) return notFound();
       const isOwn = isControl(path) === true;
       if (!isOwn && isBulk(path) !== true) return notFound();
@@ -96,7 +96,7 @@ export function createPlanes(options: PlanesOptions): Planes {
       return notFound({ 'X-Bulk-Url': bulkUrl }, { error: 'served_by_bulk_listener', bulk_url: bulkUrl });
     },
     bulk(request) {
-      const path = rawPathOf(request);
+      const path = plainPathOf(request);
       // A control path whose function fails must not be served here, where perhaps nobody asks who calls.
       if (path === undefined || listener === undefined || isBulk(path) !== true || isControl(path) !== false) return notFound();
       if (bulkGuard === undefined) return { ok: true, path, by: 'unguarded' };

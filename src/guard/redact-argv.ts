@@ -1,5 +1,5 @@
 import { Credential } from '../credential/credential.js';
-import { redact } from '../credential/redact.js';
+import { redactAll } from '../credential/redact.js';
 import { requireOptions } from '../signals/checked.js';
 
 export interface RedactArgvOptions {
@@ -26,15 +26,13 @@ export function redactArgv(argv: readonly string[], options: RedactArgvOptions =
   if (!Array.isArray(credentials) || credentials.some((credential) => !(credential instanceof Credential))) {
     throw new TypeError(`${WHERE}: \`credentials\` must be a list of credentials`);
   }
-  // Longest first: one that is part of another would leave the rest of it behind.
-  const sorted = [...credentials].sort((a, b) => b.reveal().length - a.reveal().length);
 
   return argv.map((argument, index) => {
     // A flag that follows a flag is no value of it: what comes after it must be hidden too.
     if (flags.includes(argument)) return argument;
     if (flags.includes(argv[index - 1] ?? '')) return REDACTED;
     const flag = flags.find((name) => argument.startsWith(`${name}=`));
-    return flag === undefined ? sorted.reduce((text, credential) => redact(text, credential), argument) : `${flag}=${REDACTED}`;
+    return flag === undefined ? redactAll(argument, credentials) : `${flag}=${REDACTED}`;
   });
 }
 

@@ -7,6 +7,6 @@ export interface Refusal {
   /** The peer's address, where there is a socket. */
   readonly peer: string | undefined;
   readonly method: string | undefined;
-  /** Without query. */
+  /** Without query; `''` if the token is in it, encoded in a way of its own. */
   readonly path: string;
 }

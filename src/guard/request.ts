@@ -5,6 +5,8 @@ export interface GuardedSocket {
   readonly remoteAddress?: string | undefined;
   readonly encrypted?: boolean | undefined;
   readonly authorized?: boolean | undefined;
+  readonly authorizationError?: unknown;
+  getProtocol?(): string | null;
   getPeerCertificate?(): object;
 }
 

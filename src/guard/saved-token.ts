@@ -16,6 +16,8 @@ const TURNS = 16;
 export function replaceToken(path: string, value: string): void {
   saving(path, () => {
     makePrivate(dirname(path));
+    // First: it would bring back what is replaced here, as soon as the file is blank.
+    remove(electionOf(path));
     replace(path, value);
   });
 }
@@ -42,12 +44,16 @@ export function createToken(path: string, value: string): string {
  * @throws {GuardError} `TOKEN_NOT_SAVED`
  */
 export function removeToken(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    // A file system that is read-only says so even of a file that is not there.
-    if (isThere(path)) throw notSaved(`the stale token file ${path} cannot be removed`, error);
-  }
+  remove(electionOf(path));
+  remove(path);
+}
+
+/**
+ * Makes sure that no process which died has left a token beside the one that is there.
+ * @throws {GuardError} `TOKEN_NOT_SAVED`
+ */
+export function removeElection(path: string): void {
+  remove(electionOf(path));
 }
 
 /** A link to a complete file is there at once or not at all, and only one of several can be made. */
@@ -67,12 +73,16 @@ function createAbsent(path: string, value: string): void {
  * puts that one's token into place. A process that dies in between leaves an election that the next one completes.
  */
 function fillBlank(path: string, value: string): void {
-  const election = `${path}.new`;
+  const election = electionOf(path);
   createAbsent(election, value);
   const elected = readTokenFile(election, 'our-own');
   // In this order: an election that began after the file was filled finds it filled.
   if (elected.state === 'token' && readTokenFile(path, 'our-own').state === 'blank') replace(path, elected.value);
   rmSync(election, { force: true });
+}
+
+function electionOf(path: string): string {
+  return `${path}.new`;
 }
 
 function replace(path: string, value: string): void {
@@ -100,6 +110,15 @@ function writeBeside(path: string, value: string): string {
     closeSync(file);
   }
   return written;
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    // A file system that is read-only says so even of a file that is not there. One that is there now, though it was not, is somebody else's affair.
+    if (!isMissing(error) && isThere(path)) throw notSaved(`the stale token file ${path} cannot be removed`, error);
+  }
 }
 
 function isThere(path: string): boolean {

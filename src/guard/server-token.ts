@@ -3,7 +3,7 @@ import { bearer, Credential, isCredentialValue } from '../credential/credential.
 import { requireBoolean, requireOptions } from '../signals/checked.js';
 import { portFile, requireConfigDir } from './config-folder.js';
 import { GuardError } from './guard-error.js';
-import { createToken, removeToken, replaceToken } from './saved-token.js';
+import { createToken, removeElection, removeToken, replaceToken } from './saved-token.js';
 import type { ServerToken } from './token.js';
 import { readTokenFile, unusable } from './token-file.js';
 
@@ -34,7 +34,7 @@ const LARGEST_PORT = 65_535;
  * The token that callers of a server have to present. The first that applies: `disabled`, `token`, `tokenFile`, `regenerate`, the token that an
  * earlier start saved for the port, a new one of 32 random bytes. Whatever it is, clients on this machine find it in `PORT.token` (mode 0600) of the
  * config folder, and nothing there if it is disabled. A saved token that other users could read is kept, since clients have it, and its file is closed
- * to them: `regenerate` if they may have read it.
+ * to them: `regenerate` if they may have read it. One that they could write, or that belongs to one of them, is refused.
  *
  * It works at once, without waiting: called in the `listening` callback of a server on port 0, it is done before the first request is handled.
  *
@@ -127,6 +127,7 @@ function persisted(path: string): ServerToken {
   const saved = readTokenFile(path, 'our-own');
   if (saved.state === 'token') {
     if (saved.exposed) replaceToken(path, saved.value);
+    else removeElection(path);
     return { source: 'persisted', credential: bearer(saved.value), path };
   }
   const value = newToken();

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Credential } from '../credential/credential.js';
-import { verifyBearer } from './verify-bearer.js';
+import { isSame } from './verify-bearer.js';
 
 /** What a login form needs of a guard's token, so that nobody else has to see it. */
 export interface SignIn {
@@ -12,7 +12,7 @@ export interface SignIn {
 
 export function signInWith(token: Credential): SignIn {
   return {
-    verify: (value) => verifyBearer({ headers: { authorization: `Bearer ${value}` } }, token).ok,
+    verify: (value) => typeof value === 'string' && isSame(value, token),
     sign(text) {
       const key = createHmac('sha256', token.reveal()).update('latchkey sign-in').digest();
       return createHmac('sha256', key).update(text).digest('base64url');

@@ -39,7 +39,16 @@ function printablePath(request: GuardedRequest, token: Credential): string {
   const path = rawPathOf(request, 'originalUrl') ?? rawPathOf(request);
   // A proxy's form of the target may hold user info.
   const target = path ?? orNothing(() => printableTarget(request.originalUrl ?? request.url ?? '')) ?? '';
-  return visible(redact(target, token)).slice(0, LONGEST_PATH);
+  const clean = redact(target, token);
+  // Any character of the token may be encoded, and that again: whoever decodes the path must not find it.
+  const once = decoded(clean);
+  if ([once, decoded(once)].some((text) => redact(text, token) !== text)) return '';
+  return visible(clean).slice(0, LONGEST_PATH);
+}
+
+/** Byte by byte, as far as it can be: a token is ASCII. */
+function decoded(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 function visible(text: string): string {

@@ -5,9 +5,10 @@ import { GuardError } from './guard-error.js';
 /** Far more than a token has; a file that never ends must not fill the memory. */
 const LIMIT = 4_096;
 const OTHERS = 0o077;
+const OTHERS_WRITING = 0o022;
 const ROOT = 0;
 
-/** `exposed`: users other than its owner may read it, or write it. */
+/** `exposed`: users other than its owner have permissions. */
 export type TokenFile =
   | { readonly state: 'missing' }
   | { readonly state: 'blank' }
@@ -15,11 +16,11 @@ export type TokenFile =
 
 /**
  * `anywhere`: a file that an operator names, links included. `our-place`: where servers put theirs, so that a link, which none of them writes, is
- * refused. `our-own`: also refuses one that belongs to a user who is neither us nor root, and knows what is in it.
+ * refused. `our-own`: also refuses one that belongs to a user who is neither us nor root, and one that others may write: they know what is in it.
  */
 export type TokenFileTrust = 'anywhere' | 'our-place' | 'our-own';
 
-/** @throws {GuardError} `TOKEN_FILE` if it cannot be read, is no regular file, or holds something else than a token. */
+/** @throws {GuardError} `TOKEN_FILE` if it cannot be read or trusted, is no regular file, or holds something else than a token. */
 export function readTokenFile(path: string, trust: TokenFileTrust): TokenFile {
   let text: string;
   let stats: Stats;
@@ -44,7 +45,11 @@ export function readTokenFile(path: string, trust: TokenFileTrust): TokenFile {
   const value = text.trim();
   if (value === '') return { state: 'blank' };
   if (!isCredentialValue(value)) throw unusable(path, 'holds something else than a token');
-  return { state: 'token', value, exposed: process.geteuid !== undefined && (stats.mode & OTHERS) !== 0 };
+  const open = process.geteuid === undefined ? 0 : stats.mode & OTHERS;
+  if (trust === 'our-own' && (open & OTHERS_WRITING) !== 0) {
+    throw unusable(path, 'can be written by other users, and its token may be one of theirs: remove it, or `regenerate`');
+  }
+  return { state: 'token', value, exposed: open !== 0 };
 }
 
 /** A path below a file counts: nothing can be there. */

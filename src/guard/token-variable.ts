@@ -9,6 +9,12 @@ export function readVariable(where: string, variable: unknown): string {
   throw new TypeError(`${where}: \`variable\` must be the name of an environment variable`);
 }
 
+/** The variable's value. An empty one counts as unset; what an object has by itself, such as `constructor`, is no variable. */
+export function setIn(env: Readonly<Record<string, string | undefined>>, variable: string): string | undefined {
+  const value = Object.hasOwn(env, variable) ? env[variable] : undefined;
+  return value === '' ? undefined : value;
+}
+
 export function readEnv(
   where: string,
   env: Readonly<Record<string, string | undefined>> | undefined,

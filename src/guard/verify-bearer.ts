@@ -20,8 +20,13 @@ export function verifyBearer(request: GuardedRequest, token: Credential): Bearer
   if (value === undefined) return { ok: false, reason: 'missing' };
   const presented = more.length === 0 ? BEARER.exec(value)?.[1] : undefined;
   if (presented === undefined) return { ok: false, reason: 'malformed' };
+  return isSame(presented, token) ? { ok: true } : { ok: false, reason: 'mismatch' };
+}
+
+/** In constant time. */
+export function isSame(presented: string, token: Credential): boolean {
   // Digests are of one length, whatever they are of: `timingSafeEqual` throws for two lengths, and an early end would tell the token's.
-  return timingSafeEqual(digest(presented), digest(token.reveal())) ? { ok: true } : { ok: false, reason: 'mismatch' };
+  return timingSafeEqual(digest(presented), digest(token.reveal()));
 }
 
 /** @throws {TypeError} */

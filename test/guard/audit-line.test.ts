@@ -26,6 +26,16 @@ const thrower = (): never => {
 };
 
 describe('a line', () => {
+  it('has nothing left of a credential that another is the beginning of', () => {
+    for (const credentials of [
+      [bearer('prod-key'), bearer('prod-key-9f8e7d6c5b4a')],
+      [bearer('prod-key-9f8e7d6c5b4a'), bearer('prod-key')],
+    ]) {
+      const { line } = recorded({ url: '/?k=prod-key-9f8e7d6c5b4a&l=prod-key' }, undefined, { credentials });
+      expect(line['url']).toBe(`/?k=${bearer('prod-key-9f8e7d6c5b4a')}&l=${bearer('prod-key')}`);
+    }
+  });
+
   it('has a time in UTC, with milliseconds and its offset', () => {
     const { line } = recorded(undefined, undefined, { clock: manualClock(Date.UTC(2026, 6, 3, 4, 5, 6, 7)) });
     expect(line).toEqual({ ts: '2026-07-03T04:05:06.007+00:00', event: 'pause' });
@@ -124,6 +134,7 @@ describe('a value', () => {
     ['a URL', new URL('http://h/p'), 'http://h/p'],
     ['a toJSON', { toJSON: () => ({ a: 1, toJSON: thrower }) }, { a: 1, toJSON: '[function]' }],
     ['a toJSON that throws', { toJSON: thrower }, '[unreadable]'],
+    ['a toJSON that comes later, and fails', { toJSON: async () => thrower() }, '[unreadable]'],
     ['a toJSON of a credential', { toJSON: () => bearer('secret-of-a-call') }, String(bearer('secret-of-a-call'))],
     [
       'a getter that throws',

@@ -97,6 +97,21 @@ describe('an audit log', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('closed by what it is given to write, writes nothing and holds no file', () => {
+    const path = folder.at('audit.jsonl');
+    const { log, warnings } = opened(path);
+    const closing = {
+      get value() {
+        log.close();
+        return 1;
+      },
+    };
+    expect(log.record('late', closing)).toBe(false);
+    expect(existsSync(path)).toBe(false);
+    expect(handlesBelow(folder.at())).toEqual([]);
+    expect(warnings).toEqual([]);
+  });
+
   it('goes on in the new file after a rotation, with one handle', () => {
     const path = folder.at('audit.jsonl');
     const { log, warnings } = opened(path);

@@ -66,6 +66,19 @@ describe('processes with one audit log', () => {
     expect(new Set(seen).size).toBe(500);
   });
 
+  it('no line is empty where one opens the log for each line while another writes long ones', async () => {
+    const path = folder.at('audit.jsonl');
+    const long = inProcess(path, `const v = Array(14).fill('x'.repeat(1000)); for (let n = 0; n < 1500; n++) log.record('long', { v });`);
+    const short = inProcess(
+      path,
+      `for (let n = 0; n < 1500; n++) { const own = openAuditLog({ path: ${JSON.stringify(path)} }); own.record('short'); own.close(); }`,
+    );
+    await Promise.all([long.ready, short.ready]);
+    for (const { go } of [long, short]) go();
+    await Promise.all([long.output, short.output]);
+    expect(linesOf(path)).toHaveLength(3_000);
+  });
+
   it('500 records of one at once are 500 lines, in their order', async () => {
     const path = folder.at('audit.jsonl');
     const log = openAuditLog({ path });

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apiKey, bearer } from '../../src/credential/credential.js';
 import { childEnvWithToken } from '../../src/guard/child-env.js';
+import { resolveClientToken } from '../../src/guard/client-token.js';
 import { resolveServerToken } from '../../src/guard/server-token.js';
 import { secretsIn } from '../support/secret-forms.js';
 import { PORT, printed, type TokenFolder, tokenFolder } from './token-folder.js';
@@ -35,6 +36,23 @@ describe('childEnvWithToken', () => {
       LATCHKEY_TOKEN: 'operator-1',
       UPSTREAM_KEY: 'key-1',
     });
+  });
+
+  it.each(['__proto__', 'constructor', 'toString'])('a variable may be called what objects have by themselves: %s', (variable) => {
+    for (const env of [{ A: '1' }, JSON.parse(`{ "A": "1", "${variable}": "" }`)]) {
+      expect(Object.entries(childEnvWithToken(TOKEN, { env, variable }))).toEqual([
+        ['A', '1'],
+        [variable, 'child-0815'],
+      ]);
+    }
+    const taken = JSON.parse(`{ "${variable}": "operator-1" }`) as Record<string, string>;
+    expect(Object.entries(childEnvWithToken(TOKEN, { env: taken, variable }))).toEqual([[variable, 'operator-1']]);
+    const script = `process.stdout.write(process.env[${JSON.stringify(variable)}])`;
+    const env = childEnvWithToken(TOKEN, { env: {}, variable });
+    expect(execFileSync(process.execPath, ['-e', script], { env, encoding: 'utf8' })).toBe('child-0815');
+    // Nobody has set it.
+    expect(resolveClientToken({ url: 'http://localhost', env: {}, variable }).source).toBe('none');
+    expect(resolveClientToken({ url: 'http://localhost', env: taken, variable }).source).toBe('environment');
   });
 
   it('takes what resolveServerToken gives, and adds nothing if that is disabled', () => {

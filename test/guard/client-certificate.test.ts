@@ -2,7 +2,7 @@ import { connect as connectHttp2, createSecureServer } from 'node:http2';
 import { createServer, request as httpsRequest } from 'node:https';
 import { type AddressInfo, connect as connectTcp } from 'node:net';
 import { type ConnectionOptions, connect, createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { bearer } from '../../src/credential/credential.js';
 import { clientCertificateOf } from '../../src/guard/client-certificate.js';
 import { createGuard, type Guard } from '../../src/guard/guard.js';
@@ -121,10 +121,24 @@ describe('a client certificate on real TLS', () => {
     expect(await resumed(certificates.client)).toMatchObject({ status: 200, body: { by: 'certificate', subject: 'worker-7' } });
   });
 
-  it('the same with TLS 1.2', async () => {
-    expect((await resumed(undefined, 'TLSv1.2')).status).toBe(401);
-    expect((await resumed(certificates.own, 'TLSv1.2')).status).toBe(401);
-    expect((await resumed(certificates.client, 'TLSv1.2')).status).toBe(200);
+  it('TLS 1.2 with a CA-signed certificate is not let in by it, and is with the token', async () => {
+    const as = certificates.client;
+    const maxVersion = 'TLSv1.2';
+    const byCertificate = await ask({ as, maxVersion });
+    // What Node says of it, also after a renegotiation with another certificate.
+    expect(byCertificate.body.authorized).toBe(true);
+    expect(byCertificate.status).toBe(401);
+    expect(await ask({ as, maxVersion, token: SECRET })).toMatchObject({ status: 200, body: { by: 'bearer' } });
+    for (const other of [undefined, certificates.own, as]) expect((await resumed(other, maxVersion)).status).toBe(401);
+  });
+
+  it('a session that is resumed after the end of its certificate does not let in', async () => {
+    const first = await ask({ as: certificates.client });
+    expect(first.status).toBe(200);
+    const later = Date.now() + 2 * 366 * 86_400_000;
+    vi.spyOn(Date, 'now').mockReturnValue(later);
+    const again = await ask({ as: certificates.client, session: first.session as Buffer });
+    expect(again).toMatchObject({ status: 401, body: { authorized: true, resumed: true } });
   });
 
   it('does not let in where certificates are not asked for', async () => {
@@ -201,8 +215,14 @@ describe('a client certificate on real TLS', () => {
 });
 
 describe('clientCertificateOf', () => {
-  const certificate = { subject: { CN: 'worker-7' } };
-  const proved = { encrypted: true, authorized: true, getPeerCertificate: () => certificate };
+  const certificate = { subject: { CN: 'worker-7' }, valid_to: 'Dec 31 23:59:59 2999 GMT' };
+  const proved = {
+    encrypted: true,
+    authorized: true,
+    authorizationError: null,
+    getProtocol: () => 'TLSv1.3',
+    getPeerCertificate: () => certificate,
+  };
   const of = (socket: unknown): unknown => clientCertificateOf({ headers: {}, socket } as GuardedRequest);
   const throwing = (): never => {
     throw new Error('no');
@@ -215,6 +235,14 @@ describe('clientCertificateOf', () => {
     ['cleartext, unsaid', { ...proved, encrypted: undefined }],
     ['not authorized', { ...proved, authorized: false }],
     ['something like authorized', { ...proved, authorized: 'true' }],
+    ['authorized, with an error', { ...proved, authorizationError: 'CERT_HAS_EXPIRED' }],
+    ['authorized, with an error that is an Error', { ...proved, authorizationError: new Error('no') }],
+    ['TLS 1.2', { ...proved, getProtocol: () => 'TLSv1.2' }],
+    ['no protocol yet', { ...proved, getProtocol: () => null }],
+    ['no way to see the protocol', { ...proved, getProtocol: undefined }],
+    ['no end', { ...proved, getPeerCertificate: () => ({ ...certificate, valid_to: undefined }) }],
+    ['an end that cannot be read', { ...proved, getPeerCertificate: () => ({ ...certificate, valid_to: 'Bad time value' }) }],
+    ['an end that is past', { ...proved, getPeerCertificate: () => ({ ...certificate, valid_to: 'Jan  1 00:00:00 2020 GMT' }) }],
     ['no way to see the certificate', { ...proved, getPeerCertificate: undefined }],
     ['an empty certificate', { ...proved, getPeerCertificate: () => ({}) }],
     ['a certificate that is null', { ...proved, getPeerCertificate: () => null }],
@@ -229,7 +257,8 @@ describe('clientCertificateOf', () => {
   });
 
   it.each([undefined, '', ['a', 'b'], 'worker\n7', 'worker\u20287', 7])('has no name that cannot be told or printed: %j', (CN) => {
-    expect(of({ ...proved, getPeerCertificate: () => ({ subject: { CN } }) })).toEqual({ subject: undefined });
+    expect(of({ ...proved, getPeerCertificate: () => ({ ...certificate, subject: { CN } }) })).toEqual({ subject: undefined });
     expect(of(proved)).toEqual({ subject: 'worker-7' });
+    expect(of({ ...proved, authorizationError: undefined })).toEqual({ subject: 'worker-7' });
   });
 });

@@ -44,6 +44,22 @@ describe('sending again', () => {
     expect(bulk.seen[0]?.body.toString()).toBe('stream');
   });
 
+  it.each<[string, () => unknown]>([
+    ["Node's own stream", () => Readable.from(['x'])],
+    ['none', () => null],
+    ['one that cannot be cancelled', () => ({ cancel: () => Promise.reject(new Error('no')) })],
+    ['one that throws', () => Object.defineProperty({}, 'cancel', { get: () => { throw new Error('no'); } })], // biome-ignore format: one row
+  ])('is done whatever the body of the 404 is: %s', async (_, body) => {
+    const answers = [
+      { status: 404, ok: false, headers: new Headers({ 'x-bulk-url': 'http://bulk.example' }), body: body() },
+      new Response('bulk'),
+    ];
+    const fetchFor = () => async () => answers.shift() as Response;
+    const planes = createPlaneClient({ url: 'http://127.0.0.1:1', isBulk, fetchFor });
+    expect(await text(planes.fetch('/bulk/1'))).toBe('bulk');
+    expect(answers).toEqual([]);
+  });
+
   it.each([400, 401, 403, 404, 408, 425, 429, 500, 502, 503, 504])('is not done after a %i, of either', async (status) => {
     const answer: Parameters<typeof recording>[0] = (_, response) => response.writeHead(status, { 'Retry-After': '0' }).end();
     const bulk = await serve(answer);

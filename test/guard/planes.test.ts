@@ -73,6 +73,50 @@ describe('the control plane', () => {
     for (const lines of [[], [AUTH]]) expect((await ask('control', target, lines, planesOf({ bulkListener: LAN }))).status).toBe(404);
   });
 
+  it.each([
+    '/bulk/../status',
+    '/bulk/..',
+    '/bulk/./1',
+    '/bulk/.',
+    '/bulk/%2e%2e/status',
+    '/bulk/%2E./status',
+    '/bulk/.%2e',
+    '/bulk/%2e/1',
+    '/bulk/..%2Fstatus',
+    '/bulk%2f../status',
+    '/bulk/..\\status',
+    '/bulk/\\x',
+    '/bulk/..%5cstatus',
+    '/bulk/x%5C1',
+    '//evil.example/status',
+    '/status#/bulk/',
+  ])('a path that routes may read otherwise is a 404 on both planes, and no rule is asked: %s', async (target) => {
+    const rule = vi.fn(() => true);
+    const no = vi.fn(() => false);
+    for (const listeners of [{ bulkListener: LAN }, {}]) {
+      const control = planesOf({ control: rule, bulk: rule, ...listeners });
+      const bulk = planesOf({ control: no, bulk: rule, ...listeners });
+      expect(await ask('control', target, [AUTH], control)).toMatchObject({ status: 404, body: '{"error":"not_found"}' });
+      expect(await ask('bulk', target, [AUTH], bulk)).toMatchObject({ status: 404, body: '{"error":"not_found"}' });
+    }
+    expect([rule.mock.calls, no.mock.calls]).toEqual([[], []]);
+  });
+
+  it.each([
+    '/bulk/...',
+    '/bulk/.x',
+    '/bulk/x.',
+    '/bulk/..x',
+    '/bulk/%2e%2ex',
+    '/bulk/a..b/c',
+    '/bulk/a%2fb',
+    '/bulk/%5d',
+    '/bulk/a//b',
+    '/bulk/1?x=../y\\',
+  ])('dots that are no segments make no difference: %s', async (target) => {
+    expect((await ask('bulk', target, [], planesOf({ bulkListener: LAN }))).status).toBe(200);
+  });
+
   it('has no path for what is none', async () => {
     const all = planesOf({ control: () => true });
     expect((await ask('control', '*', [AUTH], all, 'OPTIONS')).status).toBe(404);

@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 
 export interface Listening {
   readonly port: number;
+  readonly server: Server;
   close(): Promise<void>;
 }
 
@@ -12,6 +13,7 @@ export async function listening(listener: RequestListener, server: Server = crea
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
+    server,
     async close() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

@@ -19,10 +19,19 @@ vi.mock('node:fs', async (original) => {
     ...real,
     fsyncSync: breakable('fsyncSync', real.fsyncSync),
     linkSync: breakable('linkSync', real.linkSync),
+    lstatSync: breakable('lstatSync', real.lstatSync as never),
     renameSync: breakable('renameSync', real.renameSync),
     unlinkSync: breakable('unlinkSync', real.unlinkSync),
     writeFileSync: breakable('writeFileSync', real.writeFileSync),
   };
+});
+
+/** The end of every name that is made up. */
+const SAME = '00'.repeat(8);
+
+vi.mock('node:crypto', async (original) => {
+  const real = await original<typeof import('node:crypto')>();
+  return { ...real, randomBytes: (size: number) => (failing.has('randomBytes') ? Buffer.alloc(size) : real.randomBytes(size)) };
 });
 
 vi.mock('node:os', async (original) => {
@@ -97,6 +106,35 @@ describe('a file system that fails', () => {
   it('that says of a file which is not there that it cannot be removed stops nobody', () => {
     failing.set('unlinkSync', 'EROFS');
     expect(resolve({ disabled: true }).source).toBe('disabled');
+  });
+
+  it('that cannot say whether a stale token is gone: TOKEN_NOT_SAVED', () => {
+    failing.set('unlinkSync', 'EACCES');
+    failing.set('lstatSync', 'EACCES');
+    for (const options of [{ disabled: true }, { token: 'new-1' }]) {
+      expect(guardError('TOKEN_NOT_SAVED', () => resolve(options)).message).toContain(folder.file);
+    }
+  });
+
+  it('whose made-up name somebody has taken already: nothing is written through it', () => {
+    const victim = folder.put('victim', 'victim-1');
+    folder.put(`latchkey/.${PORT}.token.${SAME}`, { link: victim });
+    failing.set('randomBytes', 'the same again');
+    for (const options of [{}, { regenerate: true }]) {
+      expect(guardError('TOKEN_NOT_SAVED', () => resolve(options)).message).toContain('EEXIST');
+    }
+    expect(fs.readFileSync(victim, 'utf8')).toBe('victim-1');
+    expect(fs.existsSync(folder.file)).toBe(false);
+  });
+
+  it.each<readonly [string, (path: string) => void]>([
+    ['others could write', (path) => fs.chmodSync(path, 0o666)],
+    ...(process.geteuid?.() === 0 ? [['another user owns', (path: string) => fs.chownSync(path, 12_345, 12_345)] as const] : []),
+  ])('keeps no file with the explicit token that %s', (_, change) => {
+    change(folder.put(`latchkey/${PORT}.token`, 'same-1'));
+    failing.set('writeFileSync', 'ENOSPC');
+    expect(resolve({ token: 'same-1' })).toMatchObject({ source: 'explicit', path: undefined });
+    expect(fs.readdirSync(folder.config)).toEqual([]);
   });
 
   it('cannot close a file that is open to others: TOKEN_NOT_SAVED', () => {

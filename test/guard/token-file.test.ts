@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { configFolder } from '../../src/guard/config-folder.js';
 import { createToken, replaceToken } from '../../src/guard/saved-token.js';
 import { resolveServerToken, type ServerTokenOptions } from '../../src/guard/server-token.js';
-import { guardError, PORT, type TokenFolder, tokenFolder } from './token-folder.js';
+import { secretsIn } from '../support/secret-forms.js';
+import { guardError, PORT, printed, type TokenFolder, tokenFolder } from './token-folder.js';
 
 let folder: TokenFolder;
 beforeEach(() => {
@@ -110,7 +111,7 @@ describe('the token file', () => {
     expect(folder.saved()).not.toBe('old-1');
   });
 
-  it.each([0o640, 0o604, 0o620, 0o666])(
+  it.each([0o640, 0o604, 0o610, 0o601])(
     'keeps its token if it was open to others (%o), and is another file for its owner alone',
     (mode) => {
       chmodSync(folder.put(`latchkey/${PORT}.token`, 'saved-1'), mode);
@@ -123,6 +124,29 @@ describe('the token file', () => {
       const closed = statSync(folder.file).ino;
       resolve();
       expect(statSync(folder.file).ino).toBe(closed);
+    },
+  );
+
+  it.each([0o620, 0o602, 0o666, 0o777])(
+    'that others could write is refused, since the token may be theirs (%o): another is needed',
+    (mode) => {
+      const plant = (): void => chmodSync(folder.put(`latchkey/${PORT}.token`, 'planted-0815'), mode);
+      plant();
+      const error = guardError('TOKEN_FILE', () => resolve());
+      expect(error.message).toContain(`${folder.file} can be written by other users`);
+      expect(error.message).toMatch(/remove it, or `regenerate`$/);
+      expect(secretsIn(printed(error), ['planted-0815'])).toEqual([]);
+      expect(folder.mode(folder.file)).toBe(mode.toString(8));
+      guardError('TOKEN_FILE', () => createToken(folder.file, 'new-1'));
+      for (const options of [{ regenerate: true }, { token: 'explicit-1' }]) {
+        plant();
+        expect(resolve(options).credential?.reveal()).toBe(folder.saved());
+        expect(folder.saved()).not.toBe('planted-0815');
+        expect(folder.mode(folder.file)).toBe('600');
+      }
+      // One that an operator names may be written by whom they like.
+      plant();
+      expect(resolve({ tokenFile: folder.file }).credential?.reveal()).toBe('planted-0815');
     },
   );
 
@@ -176,6 +200,31 @@ describe('createToken', () => {
     replaceToken(folder.file, 'third-1');
     expect(createToken(folder.file, 'fourth-1')).toBe('third-1');
     expect(readdirSync(folder.config)).toEqual([`${PORT}.token`]);
+  });
+
+  it.each<readonly [string, Partial<ServerTokenOptions>]>([
+    ['regenerated', { regenerate: true }],
+    ['given', { token: 'explicit-1' }],
+    ['disabled', { disabled: true }],
+    ['the same', {}],
+  ])('does not bring back what a process left behind that died once it had filled the file, after a start that was %s', (_, options) => {
+    for (const content of ['revoked-1\n', '']) {
+      folder.put(`latchkey/${PORT}.token`, content);
+      folder.put(`latchkey/${PORT}.token.new`, 'revoked-1\n');
+      resolve(options);
+      expect(readdirSync(folder.config).filter((name) => name.endsWith('.new'))).toEqual([]);
+      // An operator empties it: a new one is wanted.
+      folder.put(`latchkey/${PORT}.token`, '');
+      expect(resolve()).toMatchObject({ source: 'generated' });
+      expect(folder.saved()).not.toBe('revoked-1');
+    }
+  });
+
+  it.runIf(process.geteuid?.() === 0)('takes no successor that another user has put there', () => {
+    folder.put(`latchkey/${PORT}.token`, '\n');
+    chownSync(folder.put(`latchkey/${PORT}.token.new`, 'planted-1\n'), 12_345, 12_345);
+    expect(guardError('TOKEN_FILE', () => createToken(folder.file, 'own-1')).message).toContain('another user');
+    expect(folder.saved()).toBe('');
   });
 
   it('completes what a process began that died while it filled a blank file', () => {
