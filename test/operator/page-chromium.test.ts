@@ -215,7 +215,7 @@ describe('the operator’s page in Chromium', () => {
     await visit.server.leave();
     await visit.page.getByText(/^Connection lost\. What stands here is from \d\d:\d\d:\d\d\. Trying again…$/).waitFor();
     expect(await news().innerText()).toMatch(/^Connection lost/);
-    expect(await visit.page.title()).toMatch(/^Connection lost/);
+    await expect.poll(() => visit.page.title()).toMatch(/^Connection lost/);
     await visit.server.play(own, 'dead', 401);
     await visit.server.return();
     await news().getByText('Connected again. 1 open incident.').waitFor({ timeout: 15_000 });
