@@ -39,6 +39,8 @@ export interface Guard {
   readonly realm: string;
   /** Whether callers are asked for a token: false if the server's is `disabled`. */
   readonly asksForBearer: boolean;
+  /** Whether a client certificate stands in for the token. */
+  readonly takesCertificates: boolean;
   /** For sessions of those who have shown the token once; undefined if it is `disabled`. */
   readonly signIn: SignIn | undefined;
   /**
@@ -73,6 +75,7 @@ export function createGuard(options: GuardOptions): Guard {
   return {
     realm,
     asksForBearer: token !== undefined,
+    takesCertificates: clientCertificates,
     signIn: token && signInWith(token),
     authenticateRequest(request) {
       if (healthPath !== false && isAsking(request, healthPath)) return { ok: true, by: 'health' };

@@ -1,25 +1,29 @@
-import type { Guard } from '../guard/guard.js';
+import { clientCertificateOf } from '../guard/client-certificate.js';
+import type { Guard, RequestAuthentication } from '../guard/guard.js';
 import { presentedValues } from '../guard/presented.js';
 import type { Answer } from '../signals/answer.js';
 import { callWithin } from '../signals/call-within.js';
 import type { Incoming } from './incoming.js';
 import { type Login, type OperatorSessions, operatorLogin } from './login.js';
-import type { Door, OperatorSettings } from './options.js';
+import type { Door, OperatorRequest, OperatorSettings } from './options.js';
 import { ALWAYS, errorAnswer } from './reply.js';
 
 const AUTHORIZE_MS = 5_000;
 const LONGEST_NAME = 256;
 
+/** A stream that is open longer would go on telling those who have lost their access: a rule's answer may depend on anything. */
+const HOLDS_MS = { bearer: 300_000, cookie: 300_000, certificate: 300_000, rule: 60_000 } as const;
+
 /**
  * `by`, and `who` where there is a name: for the audit log and the page. They are kept apart, since a certificate may have any name. `leftMs`: how
- * long a session that was begun with a cookie still lasts.
+ * long this holds without being asked for again.
  */
 export type Access =
   | {
       readonly ok: true;
       readonly by: 'bearer' | 'cookie' | 'certificate' | 'rule';
       readonly who: string | undefined;
-      readonly leftMs: number | undefined;
+      readonly leftMs: number;
     }
   | { readonly ok: false; readonly reason: string; readonly answer: Answer };
 
@@ -39,14 +43,13 @@ function guardAccess(guard: Guard, sessions: OperatorSessions, failed: (error: u
     try {
       // Who presents a token is judged by that alone.
       const leftMs = presentedValues(request, 'authorization').length === 0 ? sessions.leftMs(incoming) : undefined;
-      const cookie: Access | undefined = leftMs === undefined ? undefined : { ok: true, by: 'cookie', who: undefined, leftMs };
-      // A certificate tells more of its holder; without one the guard would only count a refusal.
-      if (cookie !== undefined && request.socket?.authorized !== true) return cookie;
-      const judged = guard.authenticateRequest(request);
+      const cookie = leftMs === undefined ? undefined : letIn('cookie', undefined, leftMs);
+      // A certificate tells more of its holder; without one that counts the guard would only tell of a refusal.
+      if (cookie !== undefined && !(guard.takesCertificates && clientCertificateOf(request) !== undefined)) return cookie;
+      const judged = judge(guard, request);
       if (!judged.ok) return cookie ?? { ok: false, reason: judged.refusal.reason, answer: always(judged.answer) };
-      if (judged.by === 'certificate') return { ok: true, by: 'certificate', who: judged.subject, leftMs: undefined };
-      if (judged.by === 'bearer') return { ok: true, by: 'bearer', who: undefined, leftMs: undefined };
-      // What the guard exempts is its own health path, and none of these.
+      if (judged.by === 'certificate') return letIn('certificate', judged.subject);
+      if (judged.by === 'bearer') return letIn('bearer', undefined);
       return cookie ?? { ok: false, reason: 'missing', answer: unauthorized() };
     } catch (error) {
       failed(error);
@@ -60,14 +63,32 @@ function ruleAccess(authorize: Extract<Door, { by: 'rule' }>['authorize'], faile
     let reason = 'unauthorized';
     try {
       const who = await callWithin<unknown>(() => authorize(request), { timeoutMs: AUTHORIZE_MS });
-      if (who === true) return { ok: true, by: 'rule', who: undefined, leftMs: undefined };
-      if (typeof who === 'string' && who !== '') return { ok: true, by: 'rule', who: who.slice(0, LONGEST_NAME), leftMs: undefined };
+      if (who === true) return letIn('rule', undefined);
+      if (typeof who === 'string' && who !== '') return letIn('rule', shortened(who));
     } catch (error) {
       reason = 'error';
       failed(error);
     }
     return { ok: false, reason, answer: unauthorized() };
   };
+}
+
+/** What the guard exempts is its own health path, and none of the operator's. */
+function judge(guard: Guard, request: OperatorRequest): RequestAuthentication {
+  const judged = guard.authenticateRequest(request);
+  if (!judged.ok || judged.by !== 'health') return judged;
+  // Nothing is exempt that is not read.
+  const { headers, rawHeaders, url, originalUrl, socket } = request;
+  return guard.authenticateRequest({ headers, rawHeaders, url, originalUrl, socket });
+}
+
+function letIn(by: keyof typeof HOLDS_MS, who: string | undefined, leftMs = Infinity): Extract<Access, { ok: true }> {
+  return { ok: true, by, who, leftMs: Math.min(leftMs, HOLDS_MS[by]) };
+}
+
+/** Never within a character. */
+function shortened(name: string): string {
+  return name.slice(0, LONGEST_NAME).replace(/[\ud800-\udbff]$/, '');
 }
 
 function unauthorized(): Answer {

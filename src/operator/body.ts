@@ -3,8 +3,8 @@ import { headerOf, type RequestHeaders } from '../signals/request.js';
 import type { Body, Incoming } from './incoming.js';
 import { Refused } from './reply.js';
 
-/** No action needs more than a few names. */
-const MOST_BYTES = 4_096;
+/** Four names of a scope, of 1,024 characters each, all of them escaped: six bytes a character. */
+const MOST_BYTES = 32_768;
 const RECEIVE_MS = 10_000;
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 const FORM_TYPE = /^application\/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;

@@ -1,5 +1,4 @@
-import { startTimer } from '../clock.js';
-import { type StreamSink, streamFeed } from './event-stream.js';
+import { streamFeed } from './event-stream.js';
 import type { Feed } from './feed.js';
 import { ALWAYS, errorAnswer, type Reply } from './reply.js';
 
@@ -8,24 +7,21 @@ const MOST_STREAMS = 32;
 const RETRY_AFTER_S = 5;
 
 export interface EventSeats {
-  /** A stream of events, or a 503 when all seats are taken. `leftMs`: until its listener's session is over. */
-  open(view: 'timeline' | 'page', leftMs: number | undefined): Reply;
+  /** A stream of events, or a 503 when all seats are taken. `lifeMs`: until its listener has to ask again. */
+  open(view: 'timeline' | 'page', lifeMs: number): Reply;
   /** Closes the feed, which ends every stream, and lets nobody in any more. */
   close(): void;
 }
 
-export function createEventSeats(feed: Feed): EventSeats {
+/** `failed` hears of what cannot be told. */
+export function createEventSeats(feed: Feed, failed: (error: unknown) => void): EventSeats {
   let taken = 0;
   let isClosed = false;
   return {
-    open(view, leftMs) {
+    open(view, lifeMs) {
       if (isClosed || taken >= MOST_STREAMS) return errorAnswer(503, 'too many event streams', { 'Retry-After': String(RETRY_AFTER_S) });
       taken++;
-      let isFree = false;
-      const free = (): void => {
-        isFree = true;
-        taken--;
-      };
+      const free = (): void => void taken--;
       return {
         status: 200,
         headers: {
@@ -36,20 +32,22 @@ export function createEventSeats(feed: Feed): EventSeats {
           'X-Accel-Buffering': 'no',
         },
         start(sink) {
-          let stop: (() => void) | undefined;
-          const leave = (): void => {
-            if (isFree) return;
-            free();
-            expiry?.cancel();
-            stop?.();
+          // Whoever ends the stream frees its seat, and it is ended once.
+          const seated = {
+            write: (text: string) => sink.write(text),
+            get pendingBytes() {
+              return sink.pendingBytes;
+            },
+            end() {
+              free();
+              sink.end();
+            },
+            cut() {
+              free();
+              sink.cut();
+            },
           };
-          const end = (): void => {
-            leave();
-            sink.end();
-          };
-          const expiry = leftMs === undefined ? undefined : startTimer(leftMs, end);
-          stop = streamFeed(feed, view, seated(sink, end));
-          return leave;
+          return streamFeed(feed, view, seated, { lifeMs, failed });
         },
         abandon: free,
       };
@@ -58,16 +56,5 @@ export function createEventSeats(feed: Feed): EventSeats {
       isClosed = true;
       feed.close();
     },
-  };
-}
-
-/** Whoever ends the stream frees its seat. */
-function seated(sink: StreamSink, end: () => void): StreamSink {
-  return {
-    write: (text) => sink.write(text),
-    get pendingBytes() {
-      return sink.pendingBytes;
-    },
-    end,
   };
 }

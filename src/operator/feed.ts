@@ -1,5 +1,6 @@
 import type { Latchkey } from '../api.js';
 import { type Clock, startTimer } from '../clock.js';
+import { type Prepared, prepared } from './feed-text.js';
 import type { FeedMessage, TimelineEntry } from './messages.js';
 import { difference, readPicture, type Told } from './picture.js';
 import { createTimeline, type Timeline } from './timeline.js';
@@ -7,12 +8,14 @@ import { createTimeline, type Timeline } from './timeline.js';
 /** `timeline`: entries as they happen. `page`: all that a page shows. */
 export type FeedView = 'timeline' | 'page';
 
+export type Send = (message: FeedMessage, text: () => string) => void;
+
 export interface Feed {
   /**
    * Tells a listener; returns how to stop. A page hears `state` first, before this returns. One whose `send` throws is told no more. `ended`: the feed has
-   * ended it, because of that or because it is closed.
+   * ended it, because of that or because it is closed. `text` makes an event stream's form of the message, once for all listeners.
    */
-  subscribe(view: FeedView, send: (message: FeedMessage) => void, ended?: () => void): () => void;
+  subscribe(view: FeedView, send: Send, ended?: () => void): () => void;
   /** Ends every subscription, and the timeline if it is the feed's own. */
   close(): void;
 }
@@ -22,6 +25,8 @@ export interface FeedOptions {
   readonly timeline?: Timeline | undefined;
   /** Where the time of the own timeline's entries is read. Default `Date`. */
   readonly clock?: Clock | undefined;
+  /** Hears why pages are not told how things stand: once, until they are again. Default: nobody does. */
+  readonly failed?: ((error: unknown) => void) | undefined;
 }
 
 /** Between two looks after something has happened, at the least. */
@@ -33,14 +38,14 @@ const REST = 20;
 
 interface Subscriber {
   readonly view: FeedView;
-  readonly send: (message: FeedMessage) => void;
+  readonly send: Send;
   readonly ended: (() => void) | undefined;
   /** A page that has had its `state`. */
   isTold: boolean;
 }
 
 /** Tells listeners what happens. Rows are worked out only while a page listens, once for all pages. */
-export function createFeed(latchkey: Latchkey, { timeline: given, clock }: FeedOptions = {}): Feed {
+export function createFeed(latchkey: Latchkey, { timeline: given, clock, failed }: FeedOptions = {}): Feed {
   const timeline = given ?? createTimeline(latchkey, { clock });
   const subscribers = new Set<Subscriber>();
   /** What every page has been told, as long as there is one. */
@@ -49,6 +54,7 @@ export function createFeed(latchkey: Latchkey, { timeline: given, clock }: FeedO
   let restUntil = 0;
   let soon = false;
   let looking = false;
+  let isFailing = false;
   let stopHearing: (() => void) | undefined;
   let closed = false;
 
@@ -72,11 +78,11 @@ export function createFeed(latchkey: Latchkey, { timeline: given, clock }: FeedO
     }
   };
 
-  const tell = (subscriber: Subscriber, message: FeedMessage): void => {
+  const tell = (subscriber: Subscriber, { message, text }: Prepared): void => {
     // One that was told before may have ended this one.
     if (!subscribers.has(subscriber)) return;
     try {
-      subscriber.send(message);
+      subscriber.send(message, text);
     } catch {
       end(subscriber);
     }
@@ -96,7 +102,8 @@ export function createFeed(latchkey: Latchkey, { timeline: given, clock }: FeedO
   const hear = (entry: TimelineEntry): void => {
     // A page that one of them brings finds the entry in its `state`.
     const hearers = [...subscribers].filter(({ view, isTold }) => view === 'timeline' || isTold);
-    for (const subscriber of hearers) tell(subscriber, { event: 'entry', data: entry });
+    const told = prepared({ event: 'entry', data: entry });
+    for (const subscriber of hearers) tell(subscriber, told);
     if (soon) return;
     soon = true;
     lookLater();
@@ -107,13 +114,14 @@ export function createFeed(latchkey: Latchkey, { timeline: given, clock }: FeedO
     const next = difference(told, readPicture(latchkey), performance.now());
     told = next.told;
     const { at, rows, incidents, stats } = next.told;
+    const news = next.messages.map(prepared);
     for (const page of pages()) {
       if (page.isTold) {
-        for (const message of next.messages) tell(page, message);
+        for (const one of news) tell(page, one);
       } else {
         page.isTold = true;
         const state = { at, rows: [...rows.values()], incidents, stats, timeline: timeline.entries() };
-        tell(page, { event: 'state', data: state });
+        tell(page, prepared({ event: 'state', data: state }));
       }
     }
   };
@@ -126,8 +134,11 @@ export function createFeed(latchkey: Latchkey, { timeline: given, clock }: FeedO
     const began = performance.now();
     try {
       tellPages();
-    } catch {
+      isFailing = false;
+    } catch (error) {
       // A clock that throws, say: the next look may find it mended.
+      if (!isFailing) failed?.(error);
+      isFailing = true;
     } finally {
       looking = false;
       const ended = performance.now();

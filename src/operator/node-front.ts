@@ -1,7 +1,12 @@
+import { startTimer } from '../clock.js';
 import { parsedBody, tooLong } from './body.js';
+import { hasLeft, whenLeft } from './departure.js';
 import { type Body, connectionOf, type Incoming } from './incoming.js';
 import type { OperatorRequest, OperatorResponse } from './options.js';
 import { Refused, type Reply, type StreamReply } from './reply.js';
+
+/** How long a stream that has ended may still be on its way. */
+const LAST_MS = 2_000;
 
 /** What Node's `IncomingMessage` has of a stream; whatever a framework has wrapped may lack it. */
 interface BodyStream {
@@ -24,9 +29,9 @@ export function nodeIncoming(request: OperatorRequest, https: boolean | undefine
 
 export function sendReply(incoming: Incoming, response: OperatorResponse, reply: Reply): void {
   const isHead = incoming.method === 'HEAD';
-  const isLate = response.headersSent || response.destroyed === true;
+  const isLate = response.headersSent || hasLeft(incoming.request, response);
   if ('start' in reply && !isLate && !isHead) {
-    sendStream(response, reply);
+    sendStream(incoming.request, response, reply);
     return;
   }
   if ('start' in reply) reply.abandon();
@@ -37,21 +42,30 @@ export function sendReply(incoming: Incoming, response: OperatorResponse, reply:
   response.end(isHead ? '' : body);
 }
 
-function sendStream(response: OperatorResponse, reply: StreamReply): void {
+function sendStream(request: OperatorRequest, response: OperatorResponse, reply: StreamReply): void {
   try {
     response.writeHead(reply.status, { ...reply.headers });
   } catch (error) {
     reply.abandon();
     throw error;
   }
+  let last: { cancel(): void } | undefined;
+  const cut = (): void => void (response.destroy === undefined ? response.end('') : response.destroy());
   const leave = reply.start({
     write: (text) => void response.write(text),
     get pendingBytes() {
       return response.writableLength ?? 0;
     },
-    end: () => void response.end(''),
+    end() {
+      response.end('');
+      last = startTimer(LAST_MS, cut);
+    },
+    cut,
   });
-  response.on('close', leave);
+  whenLeft(request, response, () => {
+    leave();
+    last?.cancel();
+  });
 }
 
 function readBody(request: OperatorRequest, most: number, signal: AbortSignal): Promise<Body> {

@@ -34,8 +34,8 @@ export function createOperator(latchkey: Latchkey, options: OperatorOptions): Op
   const { check, login } = entrance(settings);
   const refusals = new RefusalLog((fields) => record('operator.refused', fields));
   const timeline = createTimeline(latchkey);
-  const feed = createFeed(latchkey, { timeline });
-  const seats = createEventSeats(feed);
+  const feed = createFeed(latchkey, { timeline, failed });
+  const seats = createEventSeats(feed, failed);
 
   const refused = ({ path, incoming: { peer } }: Asked, reason: string): void => refusals.refused({ reason, path, peer });
   const endpoints: Readonly<Record<string, Endpoints>> = {

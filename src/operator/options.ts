@@ -19,6 +19,8 @@ export interface OperatorResponse {
   readonly headersSent: boolean;
   readonly destroyed?: boolean | undefined;
   readonly writableLength?: number | undefined;
+  /** Of a stream whose listener does not take what it is sent. */
+  destroy?(): unknown;
   writeHead(status: number, headers: Record<string, string | string[]>): unknown;
   write(text: string): unknown;
   end(body: string): unknown;
@@ -31,6 +33,7 @@ export interface OperatorOptions {
   /**
    * Who is let in, by a rule of your own: the name of the operator for the audit log, or true; anything else is no. So is throwing, rejecting, and an
    * answer that takes longer than 5 s. It gets the very request that `handle` or `fetch` was given, and may name its type: `(request: IncomingMessage) => …`.
+   * An event stream ends after 60 s, and the browser that comes back is asked for again.
    */
   authorize?(request: OperatorRequest): Promise<string | boolean> | string | boolean;
   /** Where each action is recorded before it is taken, and who was refused one. */
@@ -39,7 +42,7 @@ export interface OperatorOptions {
   readonly basePath?: string | undefined;
   /** Whether browsers come over HTTPS. Default: what the request's own connection says, which is wrong behind a proxy that ends TLS. */
   readonly https?: boolean | undefined;
-  /** Hears what failed: `authorize`, `audit`, or a request that was answered with 500. What it throws is contained. */
+  /** Hears what failed: `authorize`, `audit`, a request that was answered with 500, or an event stream that cannot be told how things stand. What it throws is contained. */
   readonly onError?: ((error: unknown) => unknown) | undefined;
 }
 

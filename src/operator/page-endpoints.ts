@@ -22,8 +22,7 @@ export function pageEndpoints({ login, record, refused }: PageContext): Readonly
   const pages = readPages();
   const page: Endpoints = {
     GET: {
-      answer: (_asked, { by, who = NAMELESS[by], leftMs }) =>
-        pageAnswer(200, pages.page, { who, signOut: leftMs === undefined ? '' : 'yes' }),
+      answer: (_asked, { by, who = NAMELESS[by] }) => pageAnswer(200, pages.page, { who, signOut: by === 'cookie' ? 'yes' : '' }),
       denied: (asked) => (login !== undefined && isSigningIn(asked) ? redirectAnswer(302, './login') : undefined),
     },
   };

@@ -1,10 +1,11 @@
+import { startTimer } from '../clock.js';
 import { toResponse } from '../signals/answer.js';
 import { tooLong } from './body.js';
 import { type Body, connectionOf, type Incoming } from './incoming.js';
 import { Refused, type Reply, type StreamReply } from './reply.js';
 
-/** Where counting begins: how much waits is what is missing of it. */
-const PENDING_BYTES = 16 * 1024 * 1024;
+/** Whoever passes a `Response` on reads it at once; nobody says so of one that is dropped. */
+const UNREAD_MS = 10_000;
 
 export function webIncoming(request: Request, https: boolean | undefined): Incoming {
   const connection = connectionOf(request, https);
@@ -33,39 +34,44 @@ export function webResponse(request: Request, reply: Reply): Response {
 function streamOf(reply: StreamReply, signal: AbortSignal): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let leave = (): void => {};
-  let close = (): void => {};
-  const gone = (): void => {
-    leave();
-    close();
-  };
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         let isOpen = true;
-        close = () => {
+        let written = 0;
+        const pending = (): number => (isOpen ? -(controller.desiredSize ?? 0) : 0);
+        const over = (tell: () => void): void => {
           if (!isOpen) return;
           isOpen = false;
-          signal.removeEventListener('abort', gone);
-          controller.close();
+          unread.cancel();
+          signal.removeEventListener('abort', aborted);
+          tell();
         };
-        signal.addEventListener('abort', gone, { once: true });
+        const cut = (): void => over(() => controller.error(new Error('the listener does not take what it is sent')));
+        const unread = startTimer(UNREAD_MS, () => {
+          if (pending() < written) return;
+          cut();
+          leave();
+        });
+        const aborted = (): void => leave();
         leave = reply.start({
-          write: (text) => {
-            if (isOpen) controller.enqueue(encoder.encode(text));
+          write(text) {
+            if (!isOpen) return;
+            const bytes = encoder.encode(text);
+            written += bytes.byteLength;
+            controller.enqueue(bytes);
           },
           get pendingBytes() {
-            return isOpen ? PENDING_BYTES - (controller.desiredSize ?? 0) : 0;
+            return pending();
           },
-          end: close,
+          end: () => over(() => controller.close()),
+          cut,
         });
+        if (isOpen) signal.addEventListener('abort', aborted, { once: true });
       },
-      cancel() {
-        signal.removeEventListener('abort', gone);
-        close = () => {};
-        leave();
-      },
+      cancel: () => leave(),
     },
-    { highWaterMark: PENDING_BYTES, size: (chunk) => chunk.byteLength },
+    { highWaterMark: 0, size: (chunk) => chunk.byteLength },
   );
 }
 

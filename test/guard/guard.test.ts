@@ -158,6 +158,10 @@ describe('createGuard', () => {
   it("takes a server's token", () => {
     const guarding = createGuard({ token: { source: 'file', credential: token, path: '/run/token' } });
     expect([guarding.asksForBearer, by({ headers: { authorization: `Bearer ${SECRET}` } }, guarding)]).toEqual([true, 'bearer']);
+    expect([guarding.takesCertificates, createGuard({ token: bearer(SECRET), clientCertificates: true }).takesCertificates]).toEqual([
+      false,
+      true,
+    ]);
     expect(by({ headers: {} }, guarding)).toBe('missing');
   });
 

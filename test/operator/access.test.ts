@@ -49,6 +49,26 @@ describe('access with a guard', () => {
     expect((await server.ask('/status')).status).toBe(401);
   });
 
+  it.each(['/status', '/metrics', '/explain'])('lets in as anywhere else where the guard calls %s healthy', async (path) => {
+    const refused: unknown[] = [];
+    const guard = createGuard({ token: bearer(TOKEN), healthPath: path, onRefused: (refusal) => refused.push(refusal) });
+    const server = await serveOperator(makeOperator({ guard }));
+    servers.push(server);
+    for (const method of ['GET', 'HEAD']) expect((await server.ask(path, { method, headers: AUTHORIZED })).status).toBe(200);
+    const answer = await server.operator.fetch(new Request(`http://gw.example${path}`, { headers: AUTHORIZED }));
+    expect(answer.status).toBe(200);
+    expect(refused).toEqual([]);
+    for (const [headers, reason] of [
+      [{}, 'missing'],
+      [{ authorization: 'Bearer wrong' }, 'mismatch'],
+      [{ authorization: ['Bearer wrong', `Bearer ${TOKEN}`] }, 'malformed'],
+    ] as const) {
+      const answer = await server.ask(path, { headers: { ...headers } as Record<string, string | string[]> });
+      expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, 'Bearer realm="latchkey"']);
+      expect(refused.pop()).toMatchObject({ reason, peer: '127.0.0.1', path });
+    }
+  });
+
   it('opens to nobody while the guard throws', async () => {
     const guard = createGuard({ token: bearer(TOKEN) });
     const failure = new Error('broken');
@@ -97,6 +117,26 @@ describe('access with a client certificate', () => {
     expect((await server.ask('/status', cookieAlone)).status).toBe(200);
   });
 
+  it('does not count a good cookie as a refusal where certificates are asked for and none counts', async () => {
+    const refused: unknown[] = [];
+    const onRefused = (refusal: unknown) => refused.push(refusal);
+    const blind = createGuard({ token: bearer(TOKEN), onRefused });
+    const seeing = createGuard({ token: bearer(TOKEN), clientCertificates: true, onRefused });
+    const asks = { ...own, ca: authority.cert, requestCert: true, rejectUnauthorized: false };
+    for (const [guard, version, signed] of [
+      [blind, 'TLSv1.3', client],
+      [seeing, 'TLSv1.2', client],
+      [seeing, 'TLSv1.3', stranger],
+    ] as const) {
+      const other = await serveOperator(makeOperator({ guard }), { ...asks, maxVersion: version });
+      const tls = { ca: authority.cert, ...signed };
+      const [cookie = ''] = (await other.ask('/login', { ...postForm(`token=${TOKEN}`), tls })).headers['set-cookie'] ?? [];
+      const page = await other.ask('/', { tls, headers: { cookie: cookie.split(';')[0]! } });
+      expect([page.status, page.body.includes('signed in with the token'), refused]).toEqual([200, true, []]);
+      await other.close();
+    }
+  });
+
   it('lets nobody in without one that our authority has signed', async () => {
     for (const tls of [{ ca: authority.cert }, { ca: authority.cert, ...stranger }]) {
       expect((await server.ask('/status', { tls })).status).toBe(401);
@@ -122,6 +162,19 @@ describe('access by a rule of the user', () => {
     expect((await operator.fetch(new Request('http://gw.example/evict', asked))).status).toBe(200);
     expect(audit).toEqual([{ event: 'operator.evict', fields: { by: 'rule', who: 'anna', peer: undefined, session: 'ada' } }]);
     expect(await (await operator.fetch(request('/'))).text()).toContain('anna');
+    operator.close();
+  });
+
+  it.each([
+    ['n'.repeat(300), 'n'.repeat(256)],
+    ['n'.repeat(256), 'n'.repeat(256)],
+    [`${'n'.repeat(255)}\u{1f511}`, 'n'.repeat(255)],
+    [`${'n'.repeat(254)}\u{1f511}n`, `${'n'.repeat(254)}\u{1f511}`],
+  ])('keeps 256 characters of a name, and none in part (%#)', async (name, kept) => {
+    const { operator, audit } = served(() => name);
+    const asked = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"session":"ada"}' };
+    expect((await operator.fetch(new Request('http://gw.example/evict', asked))).status).toBe(200);
+    expect(audit[0]?.fields['who']).toBe(kept);
     operator.close();
   });
 

@@ -160,24 +160,53 @@ describe('an action of an operator, over HTTP', () => {
     [{ 'content-type': 'application/jsonp' }, 415],
     [{ 'content-type': 'application/json; charset=utf-16' }, 415],
     [{ 'content-type': 'application/json', 'content-encoding': 'gzip' }, 415],
+    [{ 'content-type': 'application/json', 'content-encoding': 'br' }, 415],
+    [{ 'content-type': 'application/json', 'content-encoding': 'identity, deflate' }, 415],
+    [{ 'content-type': 'application/json', 'content-encoding': 'Identity' }, 200],
     [{ 'content-type': '' }, 415],
   ])('takes JSON alone: %j gives %i', async (headers, status) => {
     const { ask } = await served();
     expect((await ask('/evict', postJson({ session: 'ada' }, { ...AUTHORIZED, ...headers }))).status).toBe(status);
   });
 
-  it('takes a body of 4 KiB, and not of a byte more', async () => {
+  it('takes a body of 32 KiB, and not of a byte more', async () => {
     const { ask } = await served();
-    const length = (bytes: number): Asking => {
-      const empty = JSON.stringify({ session: '' }).length;
-      return postJson({ session: 'x'.repeat(bytes - empty) });
-    };
-    expect((await ask('/evict', length(4_096))).status).toBe(200);
-    const answer = await ask('/evict', length(4_097));
+    const body = JSON.stringify({ session: 'ada' });
+    const asked = (bytes: number): Asking => ({ ...postJson({}), body: body.padEnd(bytes) });
+    expect((await ask('/evict', asked(32_768))).status).toBe(200);
+    const answer = await ask('/evict', asked(32_769));
     expect({ status: answer.status, error: error(answer.body) }).toEqual({
       status: 413,
-      error: 'the body must be at most 4096 bytes long',
+      error: 'the body must be at most 32768 bytes long',
     });
+  });
+
+  it('takes the longest names that a scope can have, however they are escaped', async () => {
+    const { ask, latchkey } = await served();
+    const name = '\u0001'.repeat(1_024);
+    const scope = { tenant: name, session: name, provider: name };
+    latchkey.capture(scope, bearer(SECRET));
+    const forgive = await ask('/forgive', postJson({ scope: { ...scope, purpose: name } }));
+    expect([forgive.status, forgive.body]).toEqual([200, '{"ok":true,"slots":2}']);
+    const evict = await ask('/evict', postJson({ tenant: name, session: name }));
+    expect([evict.status, evict.body]).toEqual([200, '{"ok":true,"slots":1}']);
+  });
+
+  it('passes on what the Latchkey says of a name that is longer', async () => {
+    const { ask, audit } = await served();
+    const session = 'x'.repeat(1_025);
+    const answers = [
+      await ask('/evict', postJson({ session })),
+      await ask('/forgive', postJson({ scope: { session } })),
+      await ask(`/explain?session=${session}`, { headers: AUTHORIZED }),
+    ];
+    for (const { status, body } of answers) {
+      expect({ status, error: error(body) }).toEqual({
+        status: 400,
+        error: 'scope: `session` is longer than 1024 characters; give a digest of it',
+      });
+    }
+    expect(audit).toEqual([]);
   });
 
   it('leaves a connection usable whose body was too long, in chunks of no told length too', async () => {
@@ -197,7 +226,7 @@ describe('an action of an operator, over HTTP', () => {
       received += chunk;
     });
     const head = `POST /evict HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nContent-Type: application/json\r\n`;
-    const chunk = `2000\r\n${' '.repeat(0x2000)}\r\n`;
+    const chunk = `a000\r\n${' '.repeat(0xa000)}\r\n`;
     socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n${chunk}`);
     await answers(1);
     for (let count = 0; count < 20; count++) socket.write(chunk);
@@ -206,6 +235,23 @@ describe('an action of an operator, over HTTP', () => {
     await answers(2);
     expect(received.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200']);
     socket.destroy();
+  });
+
+  it('listens no more to a body that was too long', async () => {
+    const { operator } = makeOperator();
+    const names = ['data', 'end', 'error', 'close'];
+    const left: number[][] = [];
+    const server = createServer(async (request, response) => {
+      const before = names.map((name) => request.listenerCount(name));
+      await operator.handle(request, response);
+      left.push(names.map((name, index) => request.listenerCount(name) - (before[index] ?? 0)));
+    });
+    const port = await listening(server);
+    const asked = await fetch(`http://127.0.0.1:${port}/evict`, { ...(postJson({ session: 'x'.repeat(100_000) }) as RequestInit) });
+    expect([asked.status, left]).toEqual([413, [[0, 0, 0, 0]]]);
+    operator.close();
+    server.closeAllConnections();
+    server.close();
   });
 
   it('waits for nobody who hangs up within a body', async () => {

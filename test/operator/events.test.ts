@@ -1,13 +1,13 @@
+import { getEventListeners } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bearer, createLatchkey, type Latchkey } from '../../src/index.js';
 import { freezeTime } from '../support/clock.js';
 import { secretsIn } from '../support/secret-forms.js';
-import { AUTHORIZED, COOKIE, makeOperator, type Served, serveOperator, TOKEN } from './mounted.js';
+import { AUTHORIZED, COOKIE, captureLarge, makeOperator, type Served, serveOperator, TOKEN } from './mounted.js';
 
 const SECRET = 'sk-session-secret-one';
 const MOST = 32;
-
 interface Listening {
   readonly answer: IncomingMessage;
   /** What has come so far. */
@@ -164,15 +164,20 @@ describe('the event stream of a Response', () => {
 
   it('tells what happens until its reader cancels', async () => {
     const { at, latchkey, operator } = await open();
-    const answer = await at('/events');
+    const timers = vi.getTimerCount();
+    const request = new Request('http://gw.example/events', { headers: AUTHORIZED });
+    const answer = await operator.fetch(request);
+    expect(getEventListeners(request.signal, 'abort')).toHaveLength(1);
     expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     const reader = answer.body!.getReader();
     expect(await next(reader)).toBe('retry: 2000\n\n');
     latchkey.capture('ada', bearer(SECRET));
     expect(await next(reader)).toMatch(/^event: entry\ndata: \{.*"event":"captured".*\}\n\n$/);
-    const timers = vi.getTimerCount();
+    const held = vi.getTimerCount();
     await reader.cancel();
-    expect(vi.getTimerCount()).toBe(timers - 1);
+    // The latchkey's own, for what it has captured meanwhile, stays.
+    expect([held, vi.getTimerCount()]).toEqual([timers + 4, timers + 1]);
+    expect(getEventListeners(request.signal, 'abort')).toEqual([]);
     const others = await Promise.all(Array.from({ length: MOST }, () => at('/events')));
     expect(others.map(({ status }) => status)).toEqual(Array.from({ length: MOST }, () => 200));
     expect((await at('/events')).status).toBe(503);
@@ -195,25 +200,97 @@ describe('the event stream of a Response', () => {
     operator.close();
   });
 
-  it('ends when the session that it was opened with is over, and not the one of a token', async () => {
+  const over = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> => {
+    let text = '';
+    for (let part = await next(reader); part !== undefined; part = await next(reader)) text += part;
+    return text;
+  };
+  /** Whether a stream is at its end, which is read up to now. */
+  const watch = (answer: Response): { readonly text: () => string; readonly isOver: () => boolean } => {
+    let text = '';
+    let isOver = false;
+    void (async () => {
+      for await (const part of answer.body!.pipeThrough(new TextDecoderStream())) text += part;
+      isOver = true;
+    })();
+    return { text: () => text, isOver: () => isOver };
+  };
+
+  it('ends when the session that it was opened with is over', async () => {
     const { at, operator } = await open();
     const entered = await at('/login', { method: 'POST', body: new URLSearchParams({ token: TOKEN }) });
     const cookie = (entered.headers.get('set-cookie') ?? '').split(';')[0]!;
-    await vi.advanceTimersByTimeAsync(7 * 3_600_000);
-    const byCookie = (await at('/events', { headers: { cookie } })).body!.getReader();
-    const byToken = (await at('/events')).body!.getReader();
-    await vi.advanceTimersByTimeAsync(3_600_000 - 1);
-    let isOver = false;
-    void byCookie.closed.then(() => {
-      isOver = true;
-    });
-    await vi.advanceTimersByTimeAsync(0);
-    expect(isOver).toBe(false);
+    await vi.advanceTimersByTimeAsync(8 * 3_600_000 - 60_000);
+    const byCookie = watch(await at('/events', { headers: { cookie } }));
+    await vi.advanceTimersByTimeAsync(60_000 - 1);
+    expect(byCookie.isOver()).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
-    for (;;) if ((await next(byCookie)) === undefined) break;
-    expect(await next(byToken)).toBe('retry: 2000\n\n');
-    await vi.advanceTimersByTimeAsync(15_000);
-    expect(await next(byToken)).toBeDefined();
+    await vi.waitFor(() => expect(byCookie.isOver()).toBe(true));
+    operator.close();
+  });
+
+  it.each([
+    ['a token', 300_000, {}],
+    ['a cookie', 300_000, {}],
+    ['a rule', 60_000, { authorize: () => 'anna' }],
+  ])('lets in by %s for %i ms, and then asks again: who has lost access hears no more', async (by, ms, options) => {
+    const { operator, latchkey } = makeOperator(options);
+    const asked = (path: string, init: RequestInit): Promise<Response> => operator.fetch(new Request(`http://gw.example${path}`, init));
+    const entered = await asked('/login', { method: 'POST', body: new URLSearchParams({ token: TOKEN }) });
+    const cookie = (entered.headers.get('set-cookie') ?? '').split(';')[0]!;
+    const stream = watch(await asked('/events?view=page', { headers: by === 'a cookie' ? { cookie } : AUTHORIZED }));
+    await vi.advanceTimersByTimeAsync(ms - 1);
+    expect([stream.isOver(), stream.text().includes('retry: 250')]).toEqual([false, false]);
+    await vi.advanceTimersByTimeAsync(1);
+    await vi.waitFor(() => expect(stream.isOver()).toBe(true));
+    expect(stream.text()).toMatch(/\nretry: 250\n\n$/);
+    latchkey.capture('later', bearer(SECRET));
+    expect(stream.text()).not.toContain('later');
+    operator.close();
+  });
+
+  it('keeps no seat for a Response that nobody reads', async () => {
+    const { at, operator, latchkey } = await open();
+    const read = (await at('/events')).body!.getReader();
+    await read.read();
+    const unread = await Promise.all(Array.from({ length: MOST - 1 }, () => at('/events?view=page')));
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect((await at('/events')).status).toBe(503);
+    await vi.advanceTimersByTimeAsync(1);
+    expect((await Promise.all(unread.map(() => at('/events')))).map(({ status }) => status)).toEqual(unread.map(() => 200));
+    await expect(unread[0]?.text()).rejects.toThrow('the listener does not take what it is sent');
+    // Whoever has read once is there.
+    latchkey.capture('ada', bearer(SECRET));
+    expect(await next(read)).toContain('event: entry');
+    operator.close();
+  });
+
+  it('tells `onError` of a state that cannot be put into words', async () => {
+    const { at, operator, errors } = await open();
+    const tooLarge = new RangeError('Invalid string length');
+    vi.spyOn(JSON, 'stringify').mockImplementationOnce(() => {
+      throw tooLarge;
+    });
+    const answer = await at('/events?view=page');
+    vi.restoreAllMocks();
+    await expect(answer.text()).rejects.toThrow();
+    expect(errors).toEqual([tooLarge]);
+    operator.close();
+  });
+
+  it('tells `onError` why a page is shown nothing', async () => {
+    const failure = new Error('no snapshot');
+    const latchkey: Latchkey = {
+      ...createLatchkey(),
+      snapshot: () => {
+        throw failure;
+      },
+    };
+    const { operator, errors } = makeOperator({}, latchkey);
+    const stream = watch(await operator.fetch(new Request('http://gw.example/events?view=page', { headers: AUTHORIZED })));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(errors).toEqual([failure]);
+    expect(stream.isOver()).toBe(false);
     operator.close();
   });
 
@@ -253,14 +330,18 @@ describe('the event stream of a Response', () => {
     }
   });
 
-  it('is ended if its reader leaves too much lying', async () => {
+  it('is cut off if its reader leaves too much lying', async () => {
     const { at, latchkey, operator } = await open();
-    const answer = await at('/events');
-    const name = 'x'.repeat(1_000_000);
-    for (let count = 0; count < 12; count++) latchkey.capture(`${count}${name}`, bearer(SECRET));
-    const entries = (await answer.text()).match(/^event: entry$/gm) ?? [];
-    expect(entries.length).toBeGreaterThan(4);
-    expect(entries.length).toBeLessThan(12);
+    const reader = (await at('/events')).body!.getReader();
+    await next(reader);
+    const seats = await Promise.all(Array.from({ length: MOST - 1 }, () => at('/events')));
+    expect(seats.map(({ status }) => status)).toEqual(seats.map(() => 200));
+    expect((await at('/events')).status).toBe(503);
+    for (const { body } of seats) await body?.cancel();
+    for (let count = 0; count < 200; count++) captureLarge(latchkey, count);
+    expect(await next(reader)).toContain('event: entry');
+    for (let count = 200; count < 600; count++) captureLarge(latchkey, count);
+    await expect(over(reader)).rejects.toThrow('the listener does not take what it is sent');
     operator.close();
   });
 });

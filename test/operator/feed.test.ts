@@ -215,6 +215,27 @@ describe('several listeners', () => {
     expect(heard).toHaveLength(1);
   });
 
+  it('share the text of a message, which is made when the first of them asks', () => {
+    const { latchkey, feed } = watched();
+    const texts: string[] = [];
+    feed.subscribe('timeline', () => {});
+    for (let count = 0; count < 3; count++) {
+      feed.subscribe('timeline', (_message, text) => texts.push(text()));
+      feed.subscribe('page', ({ event }, text) => event === 'rows' && texts.push(text()));
+    }
+    const made = vi.spyOn(JSON, 'stringify');
+    latchkey.capture(S, A);
+    pass(250);
+    // Keys of rows are made with it too.
+    const messages = made.mock.calls.filter(([value]) => !Array.isArray(value));
+    expect(messages).toEqual([[expect.objectContaining({ id: 1 })], [expect.objectContaining({ removed: [] })]]);
+    made.mockRestore();
+    expect(texts).toHaveLength(6);
+    expect([new Set(texts.slice(0, 3)).size, new Set(texts.slice(3)).size]).toEqual([1, 1]);
+    expect(texts[0]).toMatch(/^event: entry\ndata: \{"id":1,.*\}\n\n$/);
+    expect(texts[5]).toMatch(/^event: rows\ndata: \{.*\}\n\n$/);
+  });
+
   it('lose only themselves when they throw', () => {
     const { latchkey, feed } = watched();
     const ended: string[] = [];
@@ -305,6 +326,28 @@ describe('a feed', () => {
     next.stop();
     latchkey.capture(S, A);
     expect(new PageCopy(feed).stats).toEqual(plain(latchkey.stats()));
+  });
+
+  it('tells once why pages cannot be told, and again if that comes back', () => {
+    const latchkey = createLatchkey();
+    const failures: unknown[] = [];
+    let failure: Error | undefined = new Error('no snapshot');
+    const broken: Latchkey = {
+      ...latchkey,
+      snapshot() {
+        if (failure !== undefined) throw failure;
+        return latchkey.snapshot();
+      },
+    };
+    const page = new PageCopy(createFeed(broken, { failed: (error) => failures.push(error) }));
+    pass(5_000);
+    expect([page.news(), failures]).toEqual([[], [failure]]);
+    failure = undefined;
+    pass(1_000);
+    expect(page.news()).toEqual(['state']);
+    failure = new Error('nor now');
+    pass(5_000);
+    expect(failures).toHaveLength(2);
   });
 
   it('ends its listeners, listens to nothing and times nothing once it is closed', () => {

@@ -87,7 +87,7 @@ describe("an operator's login, over HTTP", () => {
     const { ask } = await served();
     const asJson = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ token: TOKEN }) };
     expect((await ask('/login', asJson)).status).toBe(415);
-    expect((await ask('/login', postForm(`token=${'x'.repeat(5_000)}`))).status).toBe(413);
+    expect((await ask('/login', postForm(`token=${'x'.repeat(40_000)}`))).status).toBe(413);
     expect((await ask('/login', postForm(Buffer.from([0x74, 0xff]).toString('latin1')))).status).toBe(403);
   });
 

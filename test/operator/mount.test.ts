@@ -7,6 +7,7 @@ import fastify from 'fastify';
 import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { OperatorOptions } from '../../src/operator/options.js';
+import { placeOf } from '../../src/operator/place.js';
 import { type Asking, AUTHORIZED, ask, listening, type Made, makeOperator, postForm, postJson, type Reply, TOKEN } from './mounted.js';
 
 type Ask = (path: string, asking?: Asking) => Promise<Reply>;
@@ -55,7 +56,7 @@ describe('an operator handler, mounted', () => {
     expect((await asked(`${at}/evict`, postJson({ session: 'ada' }))).body).toBe('{"ok":true,"slots":0}');
     expect(audit).toMatchObject([{ event: 'operator.evict', fields: { session: 'ada' } }]);
     expect((await asked(`${at}/evict`, postJson({ session: 1 }))).status).toBe(400);
-    expect((await asked(`${at}/evict`, postJson({ session: 'x'.repeat(5_000) }))).status).toBe(413);
+    expect((await asked(`${at}/evict`, postJson({ session: 'x'.repeat(40_000) }))).status).toBe(413);
   };
 
   it('on node:http, at the root', async () => {
@@ -99,6 +100,16 @@ describe('an operator handler, mounted', () => {
       const own = made({ basePath: '/operator' });
       await expectToWork('/operator', await open(createServer(app().use(own.operator.handle))), own);
     });
+  });
+
+  it('on Express, mounted where its base path is not, leads nowhere', async () => {
+    const own = made({ basePath: '/operator' });
+    const asked = await open(createServer(express().use('/gw', own.operator.handle)));
+    for (const path of ['/gw', '/gw/', '/operator']) {
+      const { status, headers } = await asked(path, { headers: AUTHORIZED });
+      expect([path, status, headers.location]).toEqual([path, 404, undefined]);
+    }
+    expect((await asked('/gw/operator')).headers.location).toBe('./operator/');
   });
 
   it('on Express leads to its slash only from where it is mounted, and to no other host', async () => {
@@ -184,6 +195,16 @@ describe('an operator handler, mounted', () => {
   });
 });
 
+describe('placeOf', () => {
+  it.each(['/operators', '/operators/status', '/operator?/status', '/Operator/status', '/', ''])(
+    'finds %s not below /operator',
+    (target) => {
+      const place = placeOf({ target, mount: '', wholeTarget: target }, '/operator');
+      expect(place).toEqual(target === '/operator?/status' ? { redirect: './operator/' } : undefined);
+    },
+  );
+});
+
 describe('an operator handler on HTTP/2', () => {
   it('answers, takes actions of its own origin, and streams', async () => {
     const { operator, latchkey } = makeOperator();
@@ -209,7 +230,7 @@ describe('an operator handler on HTTP/2', () => {
     expect(await asked({ ':path': '/health' })).toEqual({ status: 200, text: '{"ok":true}' });
     expect((await asked({ ...evict, origin: `http://127.0.0.1:${port}` }, '{"session":"ada"}')).status).toBe(200);
     expect((await asked({ ...evict, origin: 'http://evil.example' }, '{"session":"ada"}')).status).toBe(403);
-    expect((await asked(evict, ' '.repeat(5_000))).status).toBe(413);
+    expect((await asked(evict, ' '.repeat(40_000))).status).toBe(413);
     expect(await asked({ ':path': '/events' })).toMatchObject({ status: 200, text: expect.stringContaining('retry: ') });
     client.destroy();
     operator.close();
@@ -232,7 +253,7 @@ describe('an operator handler, given a Request', () => {
 
     const { method, body, headers } = postJson({ session: 'ada' }) as RequestInit;
     expect((await at('/evict', { method, body, headers } as RequestInit)).status).toBe(200);
-    expect((await at('/evict', { method, body: ' '.repeat(5_000), headers } as RequestInit)).status).toBe(413);
+    expect((await at('/evict', { method, body: ' '.repeat(40_000), headers } as RequestInit)).status).toBe(413);
     const own = { ...headers, origin: 'http://gw.example' };
     expect((await at('/evict', { method, body, headers: own } as RequestInit)).status).toBe(200);
     expect((await at('/evict', { method, body, headers: { ...own, origin: 'http://evil.example' } } as RequestInit)).status).toBe(403);

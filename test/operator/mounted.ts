@@ -104,3 +104,11 @@ export async function serveOperator(made: Made, tls?: ServerOptions): Promise<Se
     },
   };
 }
+
+/** As large as a scope's names can be in JSON: six bytes a character. */
+const LARGE = '\u0001'.repeat(1_000);
+
+/** Something happens that takes about 18 kB to tell. */
+export function captureLarge(latchkey: Latchkey, number: number): void {
+  latchkey.capture({ tenant: LARGE, session: `${LARGE}${number % 5}`, provider: LARGE }, bearer(`value-${number}`));
+}

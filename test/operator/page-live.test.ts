@@ -55,6 +55,32 @@ describe('the event stream', () => {
     expect(sources).toHaveLength(1);
   });
 
+  it('says nothing of a stream that the server has ended and that is back at once', () => {
+    const waiting: (() => void)[] = [];
+    const sources: FakeSource[] = [];
+    const told: boolean[] = [];
+    const open = (): FakeSource => {
+      sources.push(new FakeSource());
+      return sources.at(-1) as FakeSource;
+    };
+    keepLive({
+      open,
+      ask: async () => 200,
+      hear: () => {},
+      tell: (live: boolean) => told.push(live),
+      leave: () => {},
+      later: (fire: () => void) => waiting.push(fire),
+    });
+    const [source] = sources as [FakeSource];
+    source.lose(0);
+    source.say('state', {});
+    for (const fire of waiting.splice(0)) fire();
+    expect(told).toEqual([true]);
+    source.lose(0);
+    for (const fire of waiting.splice(0)) fire();
+    expect(told).toEqual([true, false]);
+  });
+
   it.each([401, 302])('leads to the login on a %d', async (status) => {
     const { last, seen, pauses } = start([status]);
     last().lose(2);

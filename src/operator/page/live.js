@@ -3,6 +3,8 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 /** A connection that a network has forgotten says nothing, and never ends: after so long without news the page begins anew. */
 const QUIET_MS = 120_000;
+/** The server ends streams now and then, to see who still listens: a browser is back before anybody needs to know. */
+const BLINK_MS = 1_500;
 const CLOSED = 2;
 
 /**
@@ -14,6 +16,7 @@ export function keepLive({ open, ask, hear, tell, leave, now = Date.now, later =
   let source;
   let pause = FIRST_PAUSE_MS;
   let heardAt = now();
+  let heard = 0;
 
   const begin = () => {
     source?.close();
@@ -23,14 +26,22 @@ export function keepLive({ open, ask, hear, tell, leave, now = Date.now, later =
     for (const name of MESSAGES) {
       own.addEventListener(name, ({ data }) => {
         heardAt = now();
+        heard += 1;
         pause = FIRST_PAUSE_MS;
         hear(name, JSON.parse(data));
         tell(true);
       });
     }
     own.addEventListener('error', () => {
-      if (own.readyState !== CLOSED) tell(false);
-      else if (own === source) tryAgain();
+      if (own !== source) return;
+      if (own.readyState === CLOSED) {
+        tryAgain();
+        return;
+      }
+      const before = heard;
+      later(() => {
+        if (own === source && heard === before) tell(false);
+      }, BLINK_MS);
     });
   };
 
