@@ -8,7 +8,7 @@ import { createTimeline, type Timeline } from './timeline.js';
 /** `timeline`: entries as they happen. `page`: all that a page shows. */
 export type FeedView = 'timeline' | 'page';
 
-export type Send = (message: FeedMessage, text: () => string) => void;
+type Send = (message: FeedMessage, text: () => string) => void;
 
 export interface Feed {
   /**
