@@ -23,7 +23,7 @@ export interface ScopeRow {
   readonly status?: number | undefined;
   readonly since?: number | undefined;
   readonly until?: number | undefined;
-  /** The open incident that stops its work. */
+  /** The open incident that stops its work, or that of others who have to work with this slot. */
   readonly incident?: string | undefined;
 }
 

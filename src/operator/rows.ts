@@ -33,12 +33,12 @@ export function countStates(rows: readonly ScopeRow[]): Record<ScopeState, numbe
 /** The rows of a snapshot that has just been taken. A scope that cannot be asked about has none. */
 export function rowsOf(latchkey: Latchkey, { slots, verdicts, incidents }: Snapshot): ScopeRow[] {
   const rows: ScopeRow[] = [];
-  const incidentOf = new Map(incidents.flatMap(({ id, scopes }) => scopes.map((scope) => [placeKey(scope), id])));
+  const incidentOf = incidentsByRow(incidents, slots);
   const add = (key: string, slot: SlotSnapshot['slot'], scope: ScopeParts, fingerprint: string, isSlot: boolean): void => {
     const resolution = resolved(latchkey, scope);
     if (resolution === undefined || (!isSlot && !resolution.ok && resolution.reason === 'missing')) return;
     const standing = standingOf(latchkey, scope, fingerprint, resolution);
-    const incident = resolution.ok || incidentOf.size === 0 ? undefined : incidentOf.get(placeKey(scope));
+    const incident = resolution.ok || incidentOf.size === 0 ? undefined : (incidentOf.get(key) ?? incidentOf.get(placeKey(scope)));
     rows.push({ key, slot, scope, fingerprint, ...standing, incident });
   };
   for (const { slot, scope, fingerprint } of slots) add(rowKey(slot, scope), slot, scope, fingerprint, true);
@@ -60,8 +60,25 @@ export function sameRow(a: ScopeRow, b: ScopeRow): boolean {
   );
 }
 
+/** By place, and by the row of the slot that is asked first: work that a pin stopped, or that has nothing of its own, has no other row. */
+function incidentsByRow(incidents: Snapshot['incidents'], slots: readonly SlotSnapshot[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  if (incidents.length === 0) return found;
+  const held = new Map(slots.map(({ slot, scope, fingerprint }) => [rowKey(slot, scope), fingerprint]));
+  for (const { id, scopes } of incidents) {
+    for (const scope of scopes) {
+      found.set(placeKey(scope), id);
+      const [first] = offersFor(scope, held);
+      if (first !== undefined) found.set(first.key, id);
+    }
+  }
+  return found;
+}
+
 interface Offer {
   readonly slot: SlotSnapshot['slot'];
+  /** Of the slot's row. */
+  readonly key: string;
   readonly fingerprint: string;
 }
 
@@ -91,8 +108,9 @@ function ownVerdicts(
 function offersFor({ purpose, ...place }: ScopeParts, held: ReadonlyMap<string, string>): Offer[] {
   const { session, ...shared } = place;
   const offered = (slot: SlotSnapshot['slot'], scope: ScopeParts): Offer[] => {
-    const fingerprint = held.get(rowKey(slot, scope));
-    return fingerprint === undefined ? [] : [{ slot, fingerprint }];
+    const key = rowKey(slot, scope);
+    const fingerprint = held.get(key);
+    return fingerprint === undefined ? [] : [{ slot, key, fingerprint }];
   };
   const [pin] = [...(purpose === undefined ? [] : offered('pinned', { ...shared, purpose })), ...offered('pinned', shared)];
   if (pin !== undefined) return [pin];

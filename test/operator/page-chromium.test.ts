@@ -12,6 +12,13 @@ const alone: LatchkeyOptions = { fallback: 'none', tenancy: 'multi' };
 const news = (): Locator => visit.page.getByRole('status');
 const details = (words: string): Locator => visit.page.getByRole('button', { name: `Details of ${words}`, exact: true });
 const isFocused = (locator: Locator): Promise<boolean> => locator.evaluate((element) => element === element.ownerDocument.activeElement);
+/** Whether a line goes through the word that says what has become of it, and through the fingerprint. */
+const struck = (of: string): Promise<unknown> =>
+  visit.page.evaluate(`[...document.querySelectorAll('${of} .fate, ${of} .code')].map((element) => {
+    for (let one = element; !one.matches('tr, li'); one = one.parentElement)
+      if (getComputedStyle(one).textDecorationLine === 'line-through') return true;
+    return false;
+  })`);
 const settled = (): Promise<unknown> => visit.page.evaluate('new Promise((resolve) => setTimeout(resolve, 100))');
 
 describe('the operator’s page in Chromium', () => {
@@ -78,7 +85,9 @@ describe('the operator’s page in Chromium', () => {
     await visit.page.getByRole('button', { name: 'Evict this session…' }).click();
     await visit.page.getByRole('button', { name: 'Evict session' }).click();
     await news().getByText('Evicted session “agent-1” of tenant “acme”.').waitFor();
-    await visit.page.locator('tr.gone').waitFor();
+    await visit.page.locator('tr.gone').getByText('gone').waitFor();
+    expect(await struck('tr.gone')).toEqual([false, true]);
+    expect(await visit.page.locator('tr.gone .shape').count()).toBe(0);
     expect(await isFocused(button)).toBe(true);
     expect(await visit.sessions()).toContain('agent-2');
     expect(visit.server.latchkey.canRun(own)).toBe(false);
@@ -114,12 +123,20 @@ describe('the operator’s page in Chromium', () => {
     await visit.page.getByRole('button', { name: 'Show scopes stopped by' }).click();
     await visit.rowOf('agent-1').getByText('blocked').waitFor();
     expect(await visit.sessions()).not.toContain('agent-2');
-    expect(await visit.page.getByRole('button', { name: /of 2 ready$|of 1 ready$/ }).count()).toBe(1);
+    const ready = visit.page.getByRole('button', { name: /of 2 ready$|of 1 ready$/ });
+    expect(await ready.count()).toBe(1);
+    const gap = await visit.page.evaluate(`(() => {
+      const [, , whole, word] = document.querySelector('button[data-state="ready"]').children;
+      return word.getBoundingClientRect().left - whole.getBoundingClientRect().right;
+    })()`);
+    expect(gap).toBeGreaterThan(2);
+    expect((await visit.page.locator('.incident').innerText()).match(/openai/g)).toHaveLength(1);
 
     const forgive = visit.page.getByRole('button', { name: 'Forgive credential' });
     await forgive.focus();
     await visit.server.play(own, 'fresh', 200);
     await visit.page.locator('.incident.gone').getByText('Over:').waitFor();
+    expect(await struck('.incident.gone')).toEqual([false, true]);
     expect(await forgive.getAttribute('aria-disabled')).toBe('true');
     await visit.page.keyboard.press('Enter');
     expect(await visit.dialog().count()).toBe(0);
@@ -153,7 +170,7 @@ describe('the operator’s page in Chromium', () => {
     expect(await seen()).toEqual(['other']);
     expect(await visit.page.locator('#timeline').innerText()).not.toContain('agent-');
     await visit.page.getByRole('combobox', { name: 'Provider' }).selectOption('all');
-    await visit.page.getByLabel('Session or fingerprint').fill('AGENT-3');
+    await visit.page.getByLabel('Session, fingerprint or incident').fill('AGENT-3');
     await settled();
     expect(await seen()).toEqual(['agent-3']);
   });

@@ -38,7 +38,7 @@ describe('many scopes', () => {
     await visit.page.getByRole('button', { name: 'Next' }).click();
     await visit.page.getByText('51–100 of 10,000 scopes').waitFor();
     expect(await visit.page.locator('tbody tr').count()).toBe(50);
-    await visit.page.getByLabel('Session or fingerprint').fill('session-123');
+    await visit.page.getByLabel('Session, fingerprint or incident').fill('session-123');
     await visit.page.getByText('1–11 of 11 scopes').waitFor();
     expect((await visit.sessions()).every((session) => session.startsWith('session-123'))).toBe(true);
   });

@@ -195,6 +195,12 @@ describe('what can be done', () => {
     // What a client said of its time is not forgiven away.
     expect(actionsFor(row('late', 'expired', { why: 'expired' }), rows).map(({ path }: { path: string }) => path)).toEqual(['evict']);
     expect(actionsFor(row('late', 'borrowing', { why: 'expired', lent: shared }), rows)).toHaveLength(1);
+    // Its own is late, but what it would borrow was rejected.
+    const late = row('late', 'expired', { why: 'expired', incident: 'i' });
+    expect(actionsFor(late, rows).map(({ path, body }: { path: string; body: object }) => [path, body])).toEqual([
+      ['forgive', { scope: late.scope }],
+      ['evict', late.scope],
+    ]);
     // Nothing but the pin is asked, so that is what there is to forgive.
     const behind = row('behind', 'blocked', { why: 'rejected', lent: 'f-pin' });
     expect(actionsFor(behind, rows)[0].body).toEqual({ fingerprint: 'f-pin' });
@@ -228,12 +234,15 @@ describe('what a scope’s details say', () => {
     const held = { source: 'session', fingerprint: 'abc', usable: false, reason: 'held', until: now + 60_000 };
     const pinned = { source: 'pinned', fingerprint: 'def', usable: false, reason: 'rejected' };
     const expired = { source: 'global', fingerprint: 'ghi', usable: false, reason: 'expired' };
-    const lines = explanationLines({ ok: false, reason: 'held', candidates: [held, pinned, expired] }, now);
+    const latePin = { ...expired, source: 'pinned' };
+    const lines = explanationLines({ ok: false, reason: 'held', candidates: [held, pinned, expired, latePin] }, now);
     expect(lines).toEqual([
       'It cannot work: what it has is held for a while.',
       `session abc: held until ${clockTime(now + 60_000, now)}. What would help: the end of the hold, another credential, or forgiving it.`,
       'pinned def: rejected. What would help: pinning another, or forgiving it.',
       'global ghi: expired. What would help: a fresh credential from its client.',
+      // No client replaces a pin, and forgiving does not take back its time.
+      'pinned ghi: expired. What would help: pinning another.',
     ]);
     expect(explanationLines({ ok: false, reason: 'missing', candidates: [] }, now)).toEqual([
       'It cannot work: no credential was presented for it.',

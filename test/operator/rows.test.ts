@@ -212,6 +212,35 @@ describe('a row of a scope with a verdict of its own', () => {
   });
 });
 
+describe('a row of a slot that others have to work with', () => {
+  const stop = (latchkey: Latchkey, scope: Scope): Promise<unknown> =>
+    expect(latchkey.run(scope, () => Promise.reject(statusError(401)))).rejects.toThrow();
+  const stopped = (latchkey: Latchkey): string[][] =>
+    scopeRows(latchkey)
+      .filter(({ incident }) => incident !== undefined && incident === incidentRows(latchkey)[0]?.id)
+      .map(({ slot, scope }) => [slot, scope.session ?? '']);
+
+  it('names the incident of a session that brought nothing: it has no row of its own', async () => {
+    const { latchkey } = gateway({ canary: 'off' });
+    latchkey.capture(S, A);
+    await stop(latchkey, { session: 'nobody', provider: 'p' });
+    expect(stopped(latchkey)).toEqual([['global', '']]);
+    await stop(latchkey, S);
+    expect(stopped(latchkey)).toEqual([
+      ['global', ''],
+      ['session', 's'],
+    ]);
+  });
+
+  it('names that of work which the pin stopped, whatever else its session works with', async () => {
+    const { latchkey } = gateway({ canary: 'off' });
+    latchkey.capture(S, A);
+    latchkey.pin({ provider: 'p', purpose: 'x' }, B);
+    await stop(latchkey, { ...S, purpose: 'x' });
+    expect(stopped(latchkey)).toEqual([['pinned', '']]);
+  });
+});
+
 describe('rows', () => {
   it('have keys of their own, however the parts of their scopes are chosen', () => {
     const { latchkey } = gateway();

@@ -13,6 +13,8 @@ export function actionsFor(row, rows) {
       forgiveCredential(row.lent !== undefined && row.state !== 'borrowing' ? row.lent : row.fingerprint, rows),
       forgiveScope(scope),
     );
+  // Its own is no matter of forgiving, but a rejection of what it could borrow stops it too.
+  else if (row.incident !== undefined) actions.push(forgiveScope(scope));
   if (scope.session !== undefined) actions.push(evictSession(scope, rows));
   if (scope.tenant !== undefined) actions.push(evictTenant(scope.tenant, rows));
   return actions;

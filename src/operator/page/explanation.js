@@ -19,6 +19,13 @@ const HELP = {
   refused: 'a credential of its own: the rules of this gateway do not lend this one',
 };
 
+/** No client's credential takes a pin's place. */
+const PINNED_HELP = {
+  rejected: 'pinning another, or forgiving it',
+  held: 'the end of the hold, pinning another, or forgiving it',
+  expired: 'pinning another',
+};
+
 /** What the server explains of a scope, in sentences. `now` is the server's time. */
 export function explanationLines({ ok, source, reason, candidates, otherProviders = [] }, now) {
   const lines = [ok ? `It works with ${WHOSE[source]}.` : `It cannot work: ${REASONS[reason] ?? reason}.`];
@@ -38,6 +45,6 @@ function candidateWords({ usable, source, reason, status, since, until }, now) {
     since == null ? undefined : `since ${clockTime(since, now)} (${duration(now - since)})`,
     until == null ? undefined : `until ${clockTime(until, now)}`,
   ].filter((fact) => fact !== undefined);
-  const help = source === 'pinned' && reason === 'rejected' ? 'pinning another, or forgiving it' : HELP[reason];
+  const help = (source === 'pinned' ? PINNED_HELP : HELP)[reason];
   return `${facts.join(' ')}. What would help: ${help}.`;
 }

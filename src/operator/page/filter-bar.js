@@ -14,7 +14,7 @@ export function createFilterBar({ onChange }) {
 
   const toggles = STATES.map((state) => {
     const count = make('span', { class: 'count' }, '0');
-    const whole = make('span', { class: 'quiet' });
+    const whole = make('span', { class: 'quiet whole' });
     const button = make('button', { type: 'button', class: 'state', 'data-state': state, 'aria-pressed': 'false' });
     button.append(makeShape(state), count, whole, make('span', { class: 'word' }, state));
     button.addEventListener('click', () => {

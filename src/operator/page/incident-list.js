@@ -20,7 +20,7 @@ export function createIncidentItems(list, { timeNow, onShow, onForgive }) {
       facts: make('span'),
       code: make('span', { class: 'code' }),
     };
-    entry.over = make('strong');
+    entry.over = make('strong', { class: 'fate' });
     const text = make('p', {}, makeShape('blocked'), entry.over, entry.title, ' ', entry.code, ' ', entry.facts);
     entry.buttons = make('span', { class: 'buttons' });
     entry.node.append(text, entry.buttons);
@@ -36,7 +36,7 @@ export function createIncidentItems(list, { timeNow, onShow, onForgive }) {
     const facts = [
       ...(pinned.has(fingerprint) ? ['pinned by the gateway'] : []),
       `for ${duration(now - openedAt)}, since ${clockTime(openedAt, now)}`,
-      scope === undefined ? counted(scopeCount, 'scope') : scopeWords(scope),
+      scope === undefined ? counted(scopeCount, 'scope') : scopeWords({ ...scope, provider: undefined }),
       `${counted(suppressed, 'call')} not sent`,
     ];
     say(entry.facts, facts.join(' · '));

@@ -21,7 +21,7 @@ export function createScopeRows(table, { timeNow, onDetails }) {
       entry.cells[name] = cell;
       entry.node.append(cell);
     }
-    entry.word = make('span');
+    entry.word = make('span', { class: 'fate' });
     entry.cells.State.append(entry.word);
     entry.since = make('span');
     entry.age = make('span', { class: 'quiet' });
@@ -61,6 +61,8 @@ export function createScopeRows(table, { timeNow, onDetails }) {
   function leave(entry) {
     if (entry.isGone) return;
     entry.isGone = true;
+    entry.node.setAttribute('data-state', 'gone');
+    entry.cells.State.replaceChildren(entry.word);
     say(entry.word, 'gone');
     // Not `disabled`, which would lose the focus.
     entry.button.setAttribute('aria-disabled', 'true');
