@@ -54,6 +54,19 @@ describe('the packed package, in an empty project', () => {
     expect(node(story).trim()).toBe('undefined 204');
   });
 
+  it('brings the operators’ page', () => {
+    const story = `
+      import { bearer, createLatchkey } from 'latchkey';
+      import { createGuard } from 'latchkey/guard';
+      import { createOperator } from 'latchkey/operator';
+      const token = bearer('some-token-of-a-gateway');
+      const operator = createOperator(createLatchkey(), { guard: createGuard({ token }), audit: { record: () => true } });
+      const page = await operator.fetch(new Request('http://gateway.example/', { headers: token.headers() }));
+      console.log(page.status, (await page.text()).includes('new EventSource('));
+      operator.close();`;
+    expect(node(story).trim()).toBe('200 true');
+  });
+
   it('has types that compile alone, without the types of Node or of any peer', () => {
     const uses = entries.map(
       (entry, index) => `import * as entry${index} from '${entry.replace(/^\./, 'latchkey')}'; export { entry${index} };`,
