@@ -67,7 +67,7 @@ export interface TimelineEntry {
   readonly status?: number | undefined;
   readonly incident?: string | undefined;
   readonly end?: IncidentEnd | undefined;
-  /** A few words more: of a capture whether it is usable, of an eviction why, of an error where. */
+  /** A few words more: of a capture whether it is usable, of an eviction why, of an operator's action what and by whom, of an error where. */
   readonly note?: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 // The page's script has no types, and is no part of the program.
 const module = (name: string) => import(/* @vite-ignore */ new URL(`../../src/operator/page/${name}.js`, import.meta.url).href);
@@ -8,6 +8,7 @@ const { createMatcher, isFiltering, matchesEntry, parseFragment, printFragment }
 const { pageOf, placeHeld, selectRows } = await module('select');
 const { actionsFor } = await module('actions');
 const { explanationLines } = await module('explanation');
+const { askExplanation } = await module('requests');
 const { summarise } = await module('summary');
 const { clockTime, counted, duration, entryDetail, printable, scopeWords } = await module('wording');
 
@@ -212,6 +213,20 @@ describe('what can be done', () => {
     expect(credential).toContain('3 scopes here');
     expect(session).toBe('Session “s1” of tenant “acme” is forgotten, with all its providers and purposes: 2 scopes here.');
     expect(tenant).toContain('2 sessions here');
+  });
+});
+
+describe('what is asked of the server', () => {
+  it('is no other scope than the one that is shown: a query cannot hold half of a character', async () => {
+    const asked: string[] = [];
+    vi.stubGlobal('fetch', async (url: string) => {
+      asked.push(url);
+      return Response.json({ ok: true });
+    });
+    await expect(askExplanation({ session: 'ada\ud800' })).rejects.toThrow('half of a character');
+    expect(asked).toEqual([]);
+    await askExplanation({ tenant: 'a&b', session: '\u{1f600}' });
+    expect(asked).toEqual(['explain?tenant=a%26b&session=%F0%9F%98%80']);
   });
 });
 
