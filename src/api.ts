@@ -1,10 +1,11 @@
 import type { Credential } from './credential/credential.js';
-import type { BlockReason, LatchkeyEventName, LatchkeyListener } from './events.js';
+import type { LatchkeyEventName, LatchkeyListener } from './events.js';
 import type { Capture } from './ledger/capture.js';
 import type { Explanation } from './ledger/explain.js';
 import type { Lease } from './ledger/lease.js';
 import type { Scope } from './ledger/scope-key.js';
 import type { Snapshot } from './ledger/snapshot.js';
+import type { BlockReason, Status } from './policy/status.js';
 import type { Stats } from './stats.js';
 import type { Attempt } from './worker/job.js';
 import type { RunOptions } from './worker/run-options.js';
@@ -15,7 +16,7 @@ export type Resolution =
       readonly ok: false;
       readonly reason: BlockReason;
       readonly status?: number | undefined;
-      /** Milliseconds since the epoch: since when, and when a hold ends by itself. */
+      /** Milliseconds since the epoch: since when, and when a hold ends by itself or a probe may be made. */
       readonly since?: number | undefined;
       readonly until?: number | undefined;
     };
@@ -39,6 +40,8 @@ export interface Latchkey {
   resolve(scope: Scope): Resolution;
   /** `resolve(scope).ok`, cheaper. Changes nothing. @throws {TypeError} for a bad scope. */
   canRun(scope: Scope): boolean;
+  /** How the scope's work stands, since when, and when something is tried next. Changes nothing. @throws {TypeError} for a bad scope. */
+  status(scope: Scope): Status;
   /** Candidate by candidate: why not, since when, and what would unblock it. Changes nothing. @throws {TypeError} for a bad scope. */
   explain(scope: Scope): Explanation;
   /**

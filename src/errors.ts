@@ -14,6 +14,7 @@ export type LatchkeyErrorCode =
   | 'CREDENTIAL_REJECTED'
   | 'CREDENTIAL_HELD'
   | 'CREDENTIAL_EXPIRED'
+  | 'AUTH_RETRYING'
   | 'PARK_TIMEOUT'
   | 'PARK_OVERFLOW'
   | 'TIMEOUT'
@@ -43,7 +44,7 @@ export class LatchkeyError extends Error {
   readonly status: number | undefined;
   /** Milliseconds since the epoch: since when the scope is blocked. */
   readonly since: number | undefined;
-  /** Milliseconds since the epoch: when a hold ends by itself. */
+  /** Milliseconds since the epoch: when a hold ends by itself, or when a probe or a refresh is tried next. */
   readonly until: number | undefined;
   /** The id of the incident that this error belongs to: it has been (or is being) reported once, there. */
   readonly incident: string | undefined;

@@ -1,14 +1,12 @@
 import { channel } from 'node:diagnostics_channel';
 import type { ScopeParts } from './errors.js';
 import type { Incident, IncidentEnd, Suppression } from './policy/incident.js';
+import type { BlockReason, Status, StatusState } from './policy/status.js';
 import type { Reach } from './policy/verdict.js';
 import { isPromiseLike } from './promise-like.js';
 
-/** Why a scope has no credential to work with. */
-export type BlockReason = 'missing' | 'rejected' | 'held' | 'expired' | 'closed';
-
 /** Which function of the user's threw, hung or rejected; or what else was wrong. */
-export type ErrorOrigin = 'canonicalProvider' | 'classify' | 'fallback' | 'listener' | 'reporter' | 'store';
+export type ErrorOrigin = 'canonicalProvider' | 'classify' | 'fallback' | 'listener' | 'refresh' | 'reporter' | 'store';
 
 interface About {
   readonly scope: ScopeParts;
@@ -18,12 +16,18 @@ interface About {
 
 /** What is told, by event name. Nothing here ever holds the value of a credential. Times are milliseconds since the epoch. */
 export interface LatchkeyEvents {
-  /** A capture or pin changed what its slot points at; `remote` where it came from another process, through the store. */
-  captured: About & { readonly usable: boolean; readonly pinned: boolean; readonly remote?: true };
+  /**
+   * A capture or pin changed what its slot points at; `remote` where it came from another process, through the store, `refreshed` where a refresh
+   * brought it.
+   */
+  captured: About & { readonly usable: boolean; readonly pinned: boolean; readonly remote?: true; readonly refreshed?: true };
   /** A call got a 2xx or 304. */
   accepted: About;
-  /** A call was answered by a rejection; `late` when a call sent later had an outcome already, so that it changed nothing. */
-  rejected: About & { readonly status: number | undefined; readonly reach: Reach; readonly late: boolean };
+  /**
+   * A call was answered by a rejection; `late` when a call sent later had an outcome already, so that it changed nothing, `strike` when it does not
+   * count yet.
+   */
+  rejected: About & { readonly status: number | undefined; readonly reach: Reach; readonly late: boolean; readonly strike: boolean };
   /** The credential is fine, this request is not allowed with it. */
   denied: About & { readonly status: number | undefined };
   held: About & { readonly until: number; readonly reason: string | undefined };
@@ -41,6 +45,20 @@ export interface LatchkeyEvents {
   parked: { readonly scope: ScopeParts; readonly reason: BlockReason };
   incident: { readonly incident: Incident };
   recovered: { readonly incident: Incident };
+  /** A refresh brought another credential in place of `from`. */
+  refreshed: About & { readonly from: string };
+  /**
+   * A try to refresh a credential came to nothing: refused for good, failed for reasons that pass, called off, or without a credential that is any better.
+   * `code`: the token endpoint's `error`, or the connection's; `next`: when it is tried again.
+   */
+  refreshFailed: About & {
+    readonly kind: 'permanent' | 'transient' | 'aborted' | 'unchanged';
+    readonly status: number | undefined;
+    readonly code: string | undefined;
+    readonly next: number | undefined;
+  };
+  /** A scope's work met that it stands otherwise than before; the first time that it is not `ready`, and until it is. */
+  status: { readonly scope: ScopeParts; readonly from: StatusState } & Status;
   /** A report was not sent. */
   suppressed: { readonly incident: string; readonly why: Suppression };
   /** A session left memory: asked for, idle for too long, or one too many. */
@@ -68,6 +86,9 @@ const NAMES: Readonly<Record<LatchkeyEventName, true>> = {
   parked: true,
   incident: true,
   recovered: true,
+  refreshed: true,
+  refreshFailed: true,
+  status: true,
   suppressed: true,
   evicted: true,
   store: true,

@@ -9,7 +9,7 @@ export {
   type HeadersLike,
 } from './credential/headers.js';
 export { isLatchkeyError, LatchkeyError, type LatchkeyErrorCode, ResponseError, type ScopeParts } from './errors.js';
-export type { BlockReason, ErrorOrigin, LatchkeyEventName, LatchkeyEvents, LatchkeyListener } from './events.js';
+export type { ErrorOrigin, LatchkeyEventName, LatchkeyEvents, LatchkeyListener } from './events.js';
 export { createLatchkey } from './latchkey.js';
 export type { Capture } from './ledger/capture.js';
 export type { CandidateExplanation, Explanation } from './ledger/explain.js';
@@ -23,11 +23,14 @@ export type { Source } from './policy/choose.js';
 export type { Classification, ClassifyRule } from './policy/classification.js';
 export type { Incident, IncidentEnd, Suppression } from './policy/incident.js';
 export type { Outcome, OutcomeLike } from './policy/outcome.js';
+export type { BlockReason, Status, StatusState } from './policy/status.js';
 export type { Reach, Verdict } from './policy/verdict.js';
 export type { Reporter } from './report/reporter.js';
 export type { Stats } from './stats.js';
+export type { ExpiryOptions, ProbeOptions, StrikeOptions } from './time-options.js';
 export type { RunContext } from './worker/context.js';
 export { createIdleLoop, type IdleLoop, type IdleLoopOptions, type IdleTask, type TickSummary } from './worker/idle-loop.js';
 export type { Attempt } from './worker/job.js';
+export type { RefreshContext, RefreshFunction } from './worker/refresh-call.js';
 export type { RunOptions } from './worker/run-options.js';
 export type { TransientOptions } from './worker/transient.js';

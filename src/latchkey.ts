@@ -1,31 +1,34 @@
 import type { Latchkey } from './api.js';
 import { readCloseOptions, readEvictable, requireCredential, requireOptions } from './arguments.js';
-import { startTimer, systemClock } from './clock.js';
+import { systemClock } from './clock.js';
+import { closeAll } from './closing.js';
 import { aliasRule, borrowRule } from './contained.js';
 import { type Credential, isFingerprint } from './credential/credential.js';
 import { Emitter } from './events.js';
-import { type Capture, PresentedCapture } from './ledger/capture.js';
+import { INERT_CAPTURE, PresentedCapture } from './ledger/capture.js';
 import { explain } from './ledger/explain.js';
 import { IssuedLease } from './ledger/lease.js';
 import { Ledger } from './ledger/ledger.js';
 import { readScope, type Scope, type WorkScope } from './ledger/scope-key.js';
 import { Settler } from './ledger/settle.js';
 import { restore, takeSnapshot } from './ledger/snapshot.js';
+import { Timekeeper } from './ledger/timekeeper.js';
 import { type LatchkeyOptions, readOptions } from './options.js';
 import { Announcer } from './report/announcer.js';
 import { IncidentLog } from './report/incident-log.js';
 import { Delivery } from './report/reporter.js';
 import { newCounters } from './stats.js';
+import { Sweep } from './sweep.js';
 import { Canaries } from './worker/canary.js';
 import { type Attempt, closedError } from './worker/job.js';
 import { waitLoaded } from './worker/loaded.js';
 import { Parking } from './worker/parking.js';
+import { Refresher } from './worker/refresher.js';
 import { Runner } from './worker/run.js';
 import { checkRunOptions, type RunOptions } from './worker/run-options.js';
 import { Seats } from './worker/seats.js';
+import { StatusBoard } from './worker/status-board.js';
 
-/** How often sessions that have gone idle are looked for, at the most and at the least. */
-const SWEEP_MS = { most: 10 * 60_000, least: 1_000 };
 const NO_OPTIONS: RunOptions = {};
 
 /**
@@ -51,9 +54,13 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     mayBorrow: borrowRule(settings, emitter),
     journal: replica?.journal,
     sequence: replica?.sequence,
+    expiry: settings.expiry,
+    probes: settings.probes,
+    strikes: settings.strikes,
     onChange: (change) => {
       incidents.changed(change);
       parking.changed(change);
+      statuses.changed(change);
     },
     onEvicted: (tenant, session, why) => {
       counters.evicted++;
@@ -69,6 +76,8 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     announcer,
     coordinator,
     graceMs: settings.report.graceMs,
+    expiredAfterMs: settings.expiry?.graceMs,
+    isHopeful: (scope) => refresher?.isHopeful(scope) === true,
     scopes: settings.limits.sessions,
   });
   const parking = new Parking(ledger, () => clock.now(), replica && ((scope) => replica.wait(scope)));
@@ -78,10 +87,35 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     emitter,
     counters,
     rule: settings.classify,
+    timekeeper: settings.expiry && new Timekeeper(ledger, clock, settings.expiry.header),
     onVerdict: (identity) => canaries.overtake(identity),
-    onAccepted: (scope) => incidents.worked(scope),
-    onRejected: (scope) => void incidents.meet(scope, 'sent'),
+    onAccepted: (scope) => {
+      incidents.worked(scope);
+      statuses.worked(scope);
+    },
+    onRejected: (scope) => {
+      if (refresher !== undefined && ledger.choose(scope) === undefined) refresher.recover(scope);
+      incidents.meet(scope, 'sent');
+    },
   });
+  const isClosed = (): boolean => closing !== undefined;
+  const refresher: Refresher | undefined =
+    settings.refresh &&
+    new Refresher({
+      ledger,
+      settler,
+      clock,
+      emitter,
+      counters,
+      ...settings.refresh,
+      coordinator,
+      isFleet: () => replica?.state === 'up',
+      onSucceeded: (scope, { fingerprint }, pinned) =>
+        emitter.emit('captured', () => ({ scope: scope.parts, fingerprint, usable: true, pinned, refreshed: true })),
+      onStuck: (scope) => void incidents.meet(scope, 'sent'),
+      onChanged: (identity) => statuses.refreshChanged(identity),
+    });
+  const statuses = new StatusBoard({ ledger, emitter, refresher: () => refresher, isClosed, scopes: settings.limits.sessions });
   const runner = new Runner({
     ledger,
     settler,
@@ -93,7 +127,9 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     parking,
     seats,
     canary: settings.canary,
-    isClosing: () => closing !== undefined,
+    isClosing: isClosed,
+    refresher,
+    statuses,
     coordinator,
     isFleet: () => replica?.state === 'up',
   });
@@ -101,24 +137,16 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
   const rules = { multiTenant: settings.multiTenant, canonicalProvider: aliasRule(settings, emitter) };
   restore(ledger, settings.tombstones, rules.canonicalProvider);
   const read = (scope: Scope, ownOnly = false): WorkScope => readScope(scope, rules, ownOnly || settings.fallback === 'none');
-  const isClosed = (): boolean => closing !== undefined;
   const isLoaded = (work: WorkScope): boolean => replica === undefined || replica.isLoaded(work);
 
-  let sweep: { cancel(): void } | undefined;
-  const sweepLater = (): void => {
-    sweep ??= startTimer(Math.min(Math.max(settings.idleMs / 10, SWEEP_MS.least), SWEEP_MS.most), () => {
-      sweep = undefined;
-      ledger.evictIdle(settings.idleMs);
-      if (ledger.sizes.sessions > 0) sweepLater();
-    });
-  };
+  const sweep = new Sweep(ledger, settings.idleMs);
 
   const captureContext = {
     ledger,
     settler,
     isClosed,
     now: () => clock.now(),
-    onPresented: sweepLater,
+    onPresented: () => sweep.later(),
     onInstalled: (scope: WorkScope, { fingerprint }: Credential, usable: boolean) => {
       emitter.emit('captured', () => ({ scope: scope.parts, fingerprint, usable, pinned: false }));
     },
@@ -129,37 +157,19 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
   const load = async (works: readonly WorkScope[]): Promise<void> => {
     if (replica === undefined || isClosed()) return;
     await replica.load(works);
-    sweepLater();
+    sweep.later();
   };
 
   /** What the fleet knows of a scope comes before anything is done for it. */
   const loadFirst = async <T, O extends RunOptions>(work: WorkScope, options: O, go: (options: O) => Promise<T>): Promise<T> => {
     if (replica === undefined) return go(options);
     const timeoutMs = await waitLoaded(work, { replica, clock, ...options });
-    sweepLater();
+    sweep.later();
     if (isClosed()) throw closedError(work);
     return go(timeoutMs === undefined ? options : { ...options, timeoutMs });
   };
 
-  const end = async (timeoutMs: number): Promise<void> => {
-    sweep?.cancel();
-    parking.close();
-    canaries.close();
-    let timer: { cancel(): void } | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = startTimer(timeoutMs, resolve);
-    });
-    runner.interruptWaiting();
-    await Promise.race([runner.flights.empty(), limit]);
-    settler.close();
-    runner.interruptAll();
-    await Promise.race([Promise.all([incidents.settled(), replica?.flush()]), limit]);
-    await Promise.race([delivery.settled(), limit]);
-    incidents.close();
-    await Promise.race([replica?.close(), limit]);
-    timer?.cancel();
-  };
-
+  const parts = { sweep, parking, canaries, refresher, statuses, runner, settler, incidents, delivery, replica };
   const latchkey: Latchkey = {
     capture(scope, credential, captureOptions = {}) {
       const work = read(scope);
@@ -199,12 +209,15 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       return !isClosed() && ledger.choose(work) !== undefined;
     },
 
+    status: (scope) => statuses.of(read(scope)),
+
     explain: (scope) => explain(ledger, read(scope), isClosed()),
 
     run: <T>(scope: Scope, attempt: Attempt<T>, runOptions: RunOptions = NO_OPTIONS): Promise<never> => {
       try {
         if (runOptions !== NO_OPTIONS) checkRunOptions(runOptions);
-        const work = read(scope, runOptions.fallback === 'none');
+        const scoped = read(scope, runOptions.fallback === 'none');
+        const work = runOptions.minTtlMs === undefined ? scoped : scoped.lasting(runOptions.minTtlMs);
         if (typeof attempt !== 'function') throw new TypeError('run: `attempt` must be a function');
         if (isClosed()) throw closedError(work);
         // The overloads say when undefined is among the results.
@@ -262,10 +275,11 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       running: runner.flights.size,
       waiting: seats.taken,
       openIncidents: incidents.size,
+      refreshing: refresher?.size ?? 0,
       store: replica?.state,
     }),
 
-    snapshot: () => takeSnapshot(ledger, incidents.snapshot(), clock.now()),
+    snapshot: () => takeSnapshot(ledger, incidents.snapshot(), clock.now(), (scope) => statuses.of(scope)),
 
     close(options = {}) {
       let timeoutMs: number;
@@ -275,18 +289,9 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
         return Promise.reject(error);
       }
       // What is told while it ends finds it closed already.
-      closing ??= Promise.resolve().then(() => end(timeoutMs));
+      closing ??= Promise.resolve().then(() => closeAll(parts, timeoutMs));
       return closing;
     },
   };
   return latchkey;
 }
-
-/** What a capture is once Latchkey is closed. */
-const INERT_CAPTURE: Capture = Object.freeze({
-  changed: false,
-  usable: false,
-  settle: () => ({ state: 'unproven' as const }),
-  commit: () => {},
-  discard: () => {},
-});

@@ -3,9 +3,14 @@ import type { ScopeParts } from './errors.js';
 import type { FallbackCandidate } from './ledger/reader.js';
 import type { Snapshot, VerdictSnapshot } from './ledger/snapshot.js';
 import type { Store } from './ledger/store.js';
+import { count, duration, requireFunction, requireKnown, requireObject, requireOneOf } from './option-checks.js';
 import type { CanaryMode } from './policy/canary.js';
 import type { ClassifyRule } from './policy/classification.js';
+import type { ProbeRules } from './policy/probe.js';
+import type { StrikeRules } from './policy/strikes.js';
 import type { Reporter } from './report/reporter.js';
+import { type ExpiryOptions, type ExpirySettings, type ProbeOptions, readTimeOptions, type StrikeOptions } from './time-options.js';
+import type { RefreshFunction } from './worker/refresh-call.js';
 
 /** Asked last, of a global credential that is usable: may it be lent to this scope? It can only narrow. */
 export type FallbackRule = (candidate: FallbackCandidate, scope: ScopeParts) => boolean;
@@ -49,6 +54,16 @@ export interface LatchkeyOptions {
     | undefined;
   /** Where incidents are told. Default: nowhere but in the events. */
   readonly reporter?: Reporter | undefined;
+  /** What is known in advance of a credential's end. Default: an `expiresAt` counts, to the millisecond; with `refresh`, all of this. */
+  readonly expiry?: ExpiryOptions | undefined;
+  /** Gets a credential in place of one that has expired, is about to, or was rejected. Default: only clients bring new ones. */
+  readonly refresh?: RefreshFunction | undefined;
+  /** How long one try to refresh may take, in milliseconds. Default 30 s. */
+  readonly refreshMs?: number | undefined;
+  /** After a pause one call may put a rejected credential to the test that nobody presents again. `'off'`: none does. */
+  readonly probe?: 'off' | ProbeOptions | undefined;
+  /** Rejections of a credential that worked a moment ago, or is very new, do not all count. Default: they do. */
+  readonly strikes?: StrikeOptions | undefined;
   /** What an earlier process knew: its snapshot, or the `verdicts` of one. */
   readonly tombstones?: Pick<Snapshot, 'verdicts'> | readonly VerdictSnapshot[] | undefined;
   /** State shared with other processes, from `redisStore` of `latchkey/redis`. Default: this process is alone. */
@@ -75,6 +90,10 @@ export interface Settings {
   readonly tombstones: readonly unknown[];
   readonly store: Store | undefined;
   readonly clock: Clock | undefined;
+  readonly expiry: ExpirySettings | undefined;
+  readonly refresh: { readonly refresh: RefreshFunction; readonly tryMs: number } | undefined;
+  readonly probes: ProbeRules | undefined;
+  readonly strikes: StrikeRules | undefined;
 }
 
 const KNOWN = [
@@ -89,6 +108,11 @@ const KNOWN = [
   'classify',
   'report',
   'reporter',
+  'expiry',
+  'refresh',
+  'refreshMs',
+  'probe',
+  'strikes',
   'tombstones',
   'store',
   'clock',
@@ -152,6 +176,7 @@ export function readOptions(options: LatchkeyOptions): Settings {
     tombstones: readTombstones(options.tombstones),
     store,
     clock,
+    ...readTimeOptions(options),
   };
 }
 
@@ -160,39 +185,4 @@ function readTombstones(tombstones: LatchkeyOptions['tombstones']): readonly unk
   const list: unknown = Array.isArray(tombstones) ? tombstones : (tombstones as { verdicts?: unknown } | null)?.verdicts;
   if (!Array.isArray(list)) throw new TypeError('createLatchkey: `tombstones` must be a snapshot, or the verdicts of one');
   return list;
-}
-
-function requireKnown(prefix: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw new TypeError(`createLatchkey: unknown option \`${prefix}${name}\``);
-  }
-}
-
-function requireObject(name: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null) throw new TypeError(`createLatchkey: \`${name}\` must be an object`);
-}
-
-function requireFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw new TypeError(`createLatchkey: \`${name}\` must be a function`);
-}
-
-function requireOneOf(name: string, value: unknown, allowed: readonly string[], more = ''): void {
-  if (value !== undefined && !allowed.includes(value as string)) {
-    throw new TypeError(`createLatchkey: \`${name}\` must be ${allowed.map((one) => `'${one}'`).join(' or ')}${more}`);
-  }
-}
-
-function duration(name: string, value: number | undefined, fallback: number, least = 0): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < least) {
-    throw new TypeError(`createLatchkey: \`${name}\` must be a number of milliseconds, ${least} or more`);
-  }
-  return value;
-}
-
-function count(name: string, value: number | undefined, fallback: number, least: number): number {
-  if (value === undefined) return fallback;
-  if (!Number.isSafeInteger(value) || value < least || value > 2 ** 31)
-    throw new TypeError(`createLatchkey: \`${name}\` must be a whole number, ${least} or more`);
-  return value;
 }

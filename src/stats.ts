@@ -17,6 +17,12 @@ export interface Counters {
   reports: number;
   reportsSuppressed: number;
   evicted: number;
+  /** Tries to refresh a credential, those that brought another one, and those that came to nothing. */
+  refreshes: number;
+  refreshed: number;
+  refreshesFailed: number;
+  /** Calls that put a rejected credential to the test. */
+  probes: number;
 }
 
 /** Counters since the start, and gauges of now. */
@@ -32,6 +38,8 @@ export interface Stats extends Readonly<Counters> {
   /** Those of them that wait: parked, or behind a canary. */
   readonly waiting: number;
   readonly openIncidents: number;
+  /** Refreshes that go on, their pauses included. */
+  readonly refreshing: number;
   /** Whether the store answers; undefined without one. */
   readonly store: 'up' | 'down' | undefined;
 }
@@ -54,5 +62,9 @@ export function newCounters(): Counters {
     reports: 0,
     reportsSuppressed: 0,
     evicted: 0,
+    refreshes: 0,
+    refreshed: 0,
+    refreshesFailed: 0,
+    probes: 0,
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { startTimer } from '../clock.js';
-import type { CanaryClaim, Coordinator, IncidentClaim, IncidentEnding, IncidentOf } from '../ledger/store.js';
+import type { CanaryClaim, Coordinator, IncidentClaim, IncidentEnding, IncidentOf, RefreshClaim } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { AfterCanary } from '../policy/canary.js';
 import { Arrears } from './arrears.js';
@@ -85,6 +85,10 @@ export class FleetCoordinator implements Coordinator {
         queueMicrotask(() => release(lock, owner, after));
       },
     };
+  }
+
+  async claimRefresh(): Promise<RefreshClaim> {
+    return DOWN;
   }
 
   /** A lock was given back, here or elsewhere. */

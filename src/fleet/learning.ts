@@ -1,4 +1,6 @@
 import { ANY } from '../ledger/change.js';
+import type { GivenHint } from '../ledger/hints.js';
+import type { Ledger } from '../ledger/ledger.js';
 import type { Name } from './carrier.js';
 import { type Delivery, isStale } from './delivery.js';
 import { adoptRegisters, type ScopeNames } from './registers.js';
@@ -6,6 +8,7 @@ import type { Tracked, Tracking } from './tracking.js';
 import type { Wall } from './wall.js';
 
 export interface LearningOptions {
+  readonly ledger: Ledger;
   readonly scopes: ScopeNames;
   readonly tracking: Tracking;
   readonly wall: Wall;
@@ -44,11 +47,12 @@ export class Learning {
   }
 
   #adopt(tracked: Tracked, delivery: Delivery): void {
-    const { scopes, tracking, wall } = this.#options;
+    const { ledger, scopes, tracking, wall } = this.#options;
     const { identity, stored } = tracked;
     const { unobstructed, forgivenAt } = identity;
     const onUnknown = (scope: Name): void => tracking.wait(scope, tracked);
-    if (!adoptRegisters(identity, Object.fromEntries(stored), scopes, wall, onUnknown)) return;
+    const onHint = (hint: GivenHint): void => ledger.adoption.hint(identity, hint);
+    if (!adoptRegisters(identity, Object.fromEntries(stored), scopes, wall, onUnknown, onHint)) return;
     delivery.learnt.add(identity);
     const cause = identity.ruling.state === 'held' ? 'held' : identity.forgivenAt > forgivenAt ? 'forgiven' : 'proven';
     if (!unobstructed || cause === 'held') delivery.changes.push({ cause, tenant: ANY, provider: identity.provider, session: ANY });

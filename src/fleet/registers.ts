@@ -1,3 +1,4 @@
+import type { GivenHint } from '../ledger/hints.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Ruling } from '../policy/verdict.js';
 import type { Name, StoredRecord } from './carrier.js';
@@ -61,6 +62,7 @@ export function adoptRegisters(
   scopes: ScopeNames,
   wall: Wall,
   onUnknown: (scope: Name) => void,
+  onHint: (hint: GivenHint) => void,
 ): boolean {
   let changed = false;
   const forgivenAt = parse(fields['f'] ?? '');
@@ -70,7 +72,7 @@ export function adoptRegisters(
   }
   const hint = readExpiry(fields['h']);
   if (hint !== undefined && hint.at > (identity.hinted?.at ?? -1) && wall.believes(hint.at)) {
-    identity.hint(hint.expiresAt, hint.at);
+    onHint({ expiresAt: hint.expiresAt, at: hint.at, byUpstream: false });
     changed = true;
   }
   const own = registersOf(identity, scopes, wall);

@@ -1,10 +1,12 @@
 import type { Clock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
 import { ANY, type Change } from './change.js';
+import type { GivenHint } from './hints.js';
+import type { Identities } from './identities.js';
 import type { Pin, Pins } from './pins.js';
 import type { Session, Tenant } from './session.js';
 import type { Placed, Slots } from './slots.js';
-import type { Identities, Identity } from './verdicts.js';
+import type { Identity } from './verdicts.js';
 
 export interface AdoptionOptions {
   readonly identities: Identities;
@@ -12,6 +14,8 @@ export interface AdoptionOptions {
   readonly pins: Pins;
   readonly clock: Clock;
   readonly startedAt: number;
+  /** What is known in advance of a credential's end. */
+  readonly hint: (identity: Identity, hint: GivenHint) => void;
   readonly onChange: (change: Change) => void;
   /** What it lent stays. */
   readonly evictSession: (tenant: string | undefined, session: string) => void;
@@ -56,6 +60,10 @@ export class Adoption {
     const identity = identities.of(provider, fingerprint);
     identities.shelve(identity);
     return identity;
+  }
+
+  hint(identity: Identity, hint: GivenHint): void {
+    this.#options.hint(identity, hint);
   }
 
   slot(session: Session, provider: string | undefined, placed: Placed | undefined): Change | undefined {

@@ -7,6 +7,8 @@ export interface Candidate {
   readonly obstacle: Obstacle | undefined;
   /** Usable, and the fallback rule will not have it lent. */
   readonly refused: boolean;
+  /** Rejected, and one call may put it to the test; `until` the time for that has come it may not. Undefined: nothing will. */
+  readonly probe: 'due' | { readonly until: number } | undefined;
 }
 
 /** Why a scope has nothing to work with; `identity` is the one whose fall completed the block. */
@@ -17,18 +19,19 @@ export type Block =
       readonly identity: Identity;
       readonly status: number | undefined;
       readonly since: number;
-      /** When the first hold of a candidate ends. */
+      /** When the first hold of a candidate ends, or the first probe may be made. */
       readonly until: number | undefined;
     };
 
 /** Why none of a scope's candidates will do; undefined if one does. */
 export function blockOf(candidates: readonly Candidate[]): Block | undefined {
-  if (candidates.some((candidate) => candidate.obstacle === undefined && !candidate.refused)) return undefined;
+  if (candidates.some(({ obstacle, refused, probe }) => (obstacle === undefined || probe === 'due') && !refused)) return undefined;
   let last: (Candidate & { obstacle: Obstacle }) | undefined;
   let until: number | undefined;
   for (const { obstacle: found, ...candidate } of candidates) {
     if (found === undefined) continue;
-    if (found.reason === 'held') until = Math.min(until ?? found.until, found.until);
+    const ends = found.reason === 'held' ? found.until : typeof candidate.probe === 'object' ? candidate.probe.until : undefined;
+    if (ends !== undefined) until = Math.min(until ?? ends, ends);
     if (last === undefined || completesBlock(found, last.obstacle)) last = { ...candidate, obstacle: found };
   }
   if (last === undefined) return { reason: 'missing' };

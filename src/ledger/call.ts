@@ -11,6 +11,8 @@ export interface Choice {
   readonly identity: Identity;
   readonly credential: Credential;
   readonly session: Session | undefined;
+  /** It is rejected, and put to the test by one call. */
+  readonly probe: boolean;
 }
 
 /** A classification that says something about the credential. */
@@ -27,6 +29,8 @@ export interface Call {
   readonly presented: boolean;
   /** Made by a session with the global credential that it did not bring. */
   readonly borrowed: boolean;
+  /** It puts a rejected credential to the test. */
+  readonly probe: boolean;
 }
 
 /** A call that is about to be sent: it takes its number here. */
@@ -38,6 +42,7 @@ export class LeasedCall implements Call {
   readonly source: Source;
   readonly presented: boolean;
   readonly borrowed: boolean;
+  readonly probe: boolean;
 
   constructor(choice: Choice, scope: WorkScope, sent: number) {
     this.identity = choice.identity;
@@ -47,6 +52,7 @@ export class LeasedCall implements Call {
     this.source = choice.source;
     this.presented = false;
     this.borrowed = isBorrowed(choice, scope);
+    this.probe = choice.probe;
   }
 }
 

@@ -69,7 +69,7 @@ export class PresentedCapture implements Capture {
     const identity = this.#stage.name === 'installed' ? this.#stage.identity : ledger.identity(this.#scope, this.#credential);
     if (identity !== undefined) return identity.known && ledger.isUsable(identity, this.#scope);
     // One that was never seen is as good as its expiry hint.
-    const { expiresAt } = this.#credential;
+    const expiresAt = ledger.expiryOf(this.#scope.provider, this.#credential);
     return expiresAt === undefined || now() < expiresAt;
   }
 
@@ -78,7 +78,7 @@ export class PresentedCapture implements Capture {
     if (identity === undefined) return { state: 'unproven' };
     const { settler } = this.#context;
     return settler.settle(
-      { identity, credential: this.#credential, scope: this.#scope, sent: this.#arrived, presented: true, borrowed: false },
+      { identity, credential: this.#credential, scope: this.#scope, sent: this.#arrived, presented: true, borrowed: false, probe: false },
       outcome,
     );
   }
@@ -109,3 +109,12 @@ export class PresentedCapture implements Capture {
     return known ?? (dropped ? undefined : ledger.remember(this.#scope.provider, this.#credential.fingerprint));
   }
 }
+
+/** What a capture is once Latchkey is closed. */
+export const INERT_CAPTURE: Capture = Object.freeze({
+  changed: false,
+  usable: false,
+  settle: () => ({ state: 'unproven' as const }),
+  commit: () => {},
+  discard: () => {},
+});

@@ -1,5 +1,18 @@
+import type { Trial } from '../policy/strikes.js';
 import { type Ruling, UNPROVEN } from '../policy/verdict.js';
 import { ScopeRulings } from './scope-rulings.js';
+import type { Successors } from './successors.js';
+
+/** Why an identity is not refreshed. */
+export interface Unrefreshable {
+  /** The number of the call that found it out. */
+  readonly at: number;
+  /** Until when, in milliseconds since the epoch; for good if undefined. */
+  readonly until: number | undefined;
+  /** The token endpoint's answer, where that was the reason. */
+  readonly status: number | undefined;
+  readonly code: string | undefined;
+}
 
 /** What outcomes have taught about an identity; made with the first one. */
 export interface Experience {
@@ -13,6 +26,15 @@ export interface Experience {
   voidedBy: number;
   /** Outcomes of calls sent before this number were forgiven. */
   forgivenAt: number;
+  /** What a refresh has put in its place. */
+  successors: Successors | undefined;
+  unrefreshable: Unrefreshable | undefined;
+  /** Until when a probe that is out may take; milliseconds since the epoch. */
+  probedUntil: number;
+  /** The last outcomes, from the first rejection that was only a strike. */
+  trials: Trial[] | undefined;
+  /** When it was first presented, where that is wanted; milliseconds since the epoch. */
+  seenAt: number;
 }
 
 export function newExperience(): Experience {
@@ -24,5 +46,10 @@ export function newExperience(): Experience {
     voidedHint: undefined,
     voidedBy: 0,
     forgivenAt: 0,
+    successors: undefined,
+    unrefreshable: undefined,
+    probedUntil: 0,
+    trials: undefined,
+    seenAt: Number.NEGATIVE_INFINITY,
   };
 }

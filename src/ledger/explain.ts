@@ -1,6 +1,6 @@
 import type { ScopeParts } from '../errors.js';
-import type { BlockReason } from '../events.js';
 import type { Source } from '../policy/choose.js';
+import type { BlockReason } from '../policy/status.js';
 import type { Candidate } from './block.js';
 import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';

@@ -11,6 +11,8 @@ export interface Lease {
   readonly credential: Credential;
   readonly source: Source;
   readonly scope: ScopeParts;
+  /** The credential was rejected, and the one call made with this lease puts it to the test. */
+  readonly probe: boolean;
   /** A fresh plain object with the one header that carries the credential. */
   headers(): Record<string, string>;
   /** Whether the credential may be used still, for this scope: worth asking between the steps of long work. */
@@ -49,12 +51,17 @@ export class IssuedLease implements Lease {
     return this.#scope.parts;
   }
 
+  get probe(): boolean {
+    return this.#choice.probe;
+  }
+
   headers(): Record<string, string> {
     return this.#choice.credential.headers();
   }
 
   usable(): boolean {
-    return this.#settler.isUsable(this.#choice.identity, this.#scope);
+    const { identity, probe } = this.#choice;
+    return this.#settler.isUsable(identity, this.#scope) || (probe && this.#settler.isUntold(identity, this.#scope, this.#sent));
   }
 
   settle(outcome: unknown): Verdict {

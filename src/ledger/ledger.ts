@@ -1,10 +1,16 @@
 import type { Clock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
 import { isUsable } from '../policy/choose.js';
+import type { ProbeRules } from '../policy/probe.js';
+import type { StrikeRules } from '../policy/strikes.js';
 import { Adoption } from './adoption.js';
 import type { Call, Judgement } from './call.js';
 import { ANY, type Change, type OnInstalled } from './change.js';
+import type { Unrefreshable } from './experience.js';
+import { endOf, type GivenHint, type HintSettings, Hints } from './hints.js';
+import { Identities } from './identities.js';
 import type { Journal } from './journal.js';
+import { type Effect, judgeCall } from './judging.js';
 import { Pins } from './pins.js';
 import { type Pending, Provisional } from './provisional.js';
 import { type FallbackCandidate, LedgerReader } from './reader.js';
@@ -12,7 +18,8 @@ import type { WorkScope } from './scope-key.js';
 import { Sequence } from './sequence.js';
 import type { Session } from './session.js';
 import { type EvictionCause, Slots } from './slots.js';
-import { Identities, type Identity } from './verdicts.js';
+import { type OnSucceeded, type Succeeding, Succession } from './succession.js';
+import type { Identity } from './verdicts.js';
 
 export interface LedgerOptions {
   readonly clock: Clock;
@@ -28,17 +35,28 @@ export interface LedgerOptions {
   readonly journal?: Journal | undefined;
   /** Where numbers are taken. Default: counted from 1. */
   readonly sequence?: Sequence | undefined;
+  /** How expiries are learnt, and what comes before them. Default: only what credentials were made with counts, to the millisecond. */
+  readonly expiry?: HintSettings | undefined;
+  /** When rejected credentials are put to the test. Default: never. */
+  readonly probes?: ProbeRules | undefined;
+  /** Which rejections do not count yet. Default: all do. */
+  readonly strikes?: StrikeRules | undefined;
 }
+
+/** How long a probe that is out keeps others from being made, if nothing comes of it. */
+const PROBE_MS = 60_000;
 
 /** What is known: which slot points at which identity, and the verdict on each. All else is derived from it at the moment of asking. */
 export class Ledger extends LedgerReader {
   readonly sequence: Sequence;
   /** How what other processes learnt comes in. */
   readonly adoption: Adoption;
+  readonly hints: Hints;
   readonly #options: LedgerOptions;
   readonly #journal: Journal | undefined;
   readonly #provisional: Provisional;
   readonly #startedAt: number;
+  readonly #succession: Succession;
 
   constructor(options: LedgerOptions) {
     const { clock, journal, onChange } = options;
@@ -48,18 +66,21 @@ export class Ledger extends LedgerReader {
       unlent: (tenant, provider) => onChange({ cause: 'unlent', tenant: tenant.name, provider, session: ANY }),
     });
     const pins = new Pins(identities);
-    super(clock, slots, pins, identities, options.mayBorrow);
+    super(options, slots, pins, identities);
     this.sequence = options.sequence ?? new Sequence();
     this.#options = options;
     this.#journal = journal;
     this.#startedAt = clock.now();
     this.#provisional = new Provisional(options.sessions);
+    this.hints = new Hints(options.expiry);
+    this.#succession = new Succession({ identities, slots, pins, hints: this.hints, journal, onChange });
     this.adoption = new Adoption({
       identities,
       slots,
       pins,
       clock,
       startedAt: this.#startedAt,
+      hint: (identity, hint) => this.hint(identity, hint),
       onChange,
       evictSession: (tenant, session) => this.#evictSession(tenant, session, false),
     });
@@ -69,7 +90,7 @@ export class Ledger extends LedgerReader {
   present(scope: WorkScope, credential: Credential, at: number, onInstalled: OnInstalled): { identity: Identity; changed: boolean } {
     const now = this.clock.now();
     const identity = this.known.of(scope.provider, credential.fingerprint);
-    const revived = this.#hint(identity, credential, at, now);
+    const revived = this.#present(identity, credential, at, now);
     const placed = this.slots.present(scope, { identity, credential, at, now, sinceStart: now - this.#startedAt });
     const { tenant, provider, session } = scope;
     const changed = session === undefined ? placed.global : placed.own;
@@ -98,43 +119,31 @@ export class Ledger extends LedgerReader {
    * Records what a call learnt. Returns whether it changed anything: a call that was sent later may have had its outcome already, and an
    * identity that was forgotten stays so.
    */
-  judge(call: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
+  judge(call: Call, judgement: Judgement, status: number | undefined, now: number): Effect {
     const { identity } = call;
-    if (!identity.known) return false;
+    if (!identity.known) return 'none';
     const journal = this.#journal;
     if (journal === undefined) return this.#judge(call, judgement, status, now);
     const isRoutine =
       judgement.kind === 'accepted' && identity.ruling.state === 'accepted' && identity.rejectionFor(call.scope) === undefined;
-    const applied = this.#judge(call, judgement, status, now);
-    if (applied && isRoutine) journal.proven(identity);
-    else if (applied) journal.learnt(identity);
-    return applied;
+    const effect = this.#judge(call, judgement, status, now);
+    if (effect === 'applied' && isRoutine) journal.proven(identity);
+    else if (effect === 'applied') journal.learnt(identity);
+    return effect;
   }
 
-  #judge(call: Call, judgement: Judgement, status: number | undefined, now: number): boolean {
-    const { identity, scope, borrowed } = call;
-    const sent = this.sequence.bounded(call.sent);
-    if (judgement.kind === 'accepted') {
-      const obstructed = !isUsable(identity, scope, now) || identity.ruling.state === 'held';
-      const applied = identity.accept({ state: 'accepted', sent, passed: 0, since: now }, scope, borrowed);
-      if (applied && obstructed) this.#changed('proven', identity);
-      return applied;
-    }
-    const passed = this.sequence.next();
-    if (judgement.kind === 'held') {
-      const { ms, reason } = judgement;
-      const applied = identity.judge({ state: 'held', sent, passed, since: now, until: now + ms, status, reason });
-      if (applied) this.#changed('held', identity);
-      return applied;
-    }
-    const rejection = { state: 'rejected', reach: judgement.reach, sent, passed, since: now, status } as const;
-    return judgement.reach === 'identity' ? identity.judge(rejection) : identity.judgeFor(scope, rejection);
+  #judge(call: Call, judgement: Judgement, status: number | undefined, now: number): Effect {
+    const { strikes } = this.#options;
+    const { effect, change } = judgeCall(call, judgement, { status, now, sequence: this.sequence, strikes });
+    if (change !== undefined) this.#changed(change, call.identity);
+    return effect;
   }
 
   /** Pinned again, the same value too, it is taken to be good until a call says otherwise. */
   pin(scope: WorkScope, credential: Credential, onPinned: () => void): () => void {
     const identity = this.known.of(scope.provider, credential.fingerprint);
-    identity.hint(credential.expiresAt, this.sequence.next());
+    const given = this.hints.of(credential, this.sequence.next(), identity.hinted !== undefined);
+    if (given !== undefined) this.hint(identity, given);
     const { judged } = identity;
     const at = this.sequence.next();
     identity.forgive(at);
@@ -150,6 +159,47 @@ export class Ledger extends LedgerReader {
       if (!take()) return;
       this.#journal?.pinned(scope, this.sequence.bounded(at));
       tell();
+    };
+  }
+
+  /** What was learnt of a credential's expiry, wherever it comes from. */
+  hint(identity: Identity, given: GivenHint): void {
+    identity.hint(this.hints.make(identity.provider, identity.fingerprint, given, this.clock.now()));
+  }
+
+  /** From when on a credential would not be used, if it were presented now. */
+  expiryOf(provider: string | undefined, credential: Credential): number | undefined {
+    const given = this.hints.of(credential, 0, false);
+    if (given === undefined) return undefined;
+    const hint = this.hints.make(provider, credential.fingerprint, given, this.clock.now());
+    return endOf(hint) - hint.mandatoryMs;
+  }
+
+  /** A refresh brought this in place of what it refreshed. Returns what the tenant works with now; undefined if it held the other no more. */
+  succeed(from: Identity, succeeding: Omit<Succeeding, 'now'>, onSucceeded: OnSucceeded): Identity | undefined {
+    return this.#succession.succeed(from, { ...succeeding, now: this.clock.now() }, onSucceeded);
+  }
+
+  /** A refresh came to nothing. */
+  unrefreshable(identity: Identity, why: Unrefreshable): void {
+    if (!identity.known) return;
+    identity.endRefresh(why);
+    this.#journal?.learnt(identity);
+  }
+
+  /** Nothing can be had in place of what is over: the refresh numbered `sent` was refused. */
+  condemn(identity: Identity, sent: number, status: number | undefined): void {
+    const rejection = { state: 'rejected', reach: 'identity', sent: this.sequence.bounded(sent), passed: this.sequence.next() } as const;
+    if (identity.known && identity.ruling.state !== 'rejected' && identity.judge({ ...rejection, since: this.clock.now(), status }))
+      this.#journal?.learnt(identity);
+  }
+
+  /** One call puts a rejected identity to the test: no other does until it is back, or given up. Returns how to give it back unused. */
+  takeProbe(identity: Identity): () => void {
+    const until = this.clock.now() + PROBE_MS;
+    identity.probing(until);
+    return () => {
+      if (identity.probedUntil === until) identity.probing(0);
     };
   }
 
@@ -197,9 +247,13 @@ export class Ledger extends LedgerReader {
   }
 
   /** A newer presentation's expiry hint. Returns whether it makes usable what had expired. */
-  #hint(identity: Identity, { expiresAt }: Credential, at: number, now: number): boolean {
+  #present(identity: Identity, credential: Credential, at: number, now: number): boolean {
+    const isKnown = identity.references > 0 || identity.hinted !== undefined;
+    if (!isKnown && this.#options.strikes !== undefined) identity.seen(now);
+    const given = this.hints.of(credential, at, isKnown);
+    if (given === undefined) return false;
     const expired = identity.expiresAt !== undefined && now >= identity.expiresAt;
-    identity.hint(expiresAt, at);
+    this.hint(identity, given);
     return expired && !(identity.expiresAt !== undefined && now >= identity.expiresAt);
   }
 

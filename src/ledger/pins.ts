@@ -1,13 +1,14 @@
 import type { Credential } from '../credential/credential.js';
-import { scopeKey, type WorkScope } from './scope-key.js';
-import type { Identities, Identity } from './verdicts.js';
+import type { Identities } from './identities.js';
+import { scopeKey, WorkScope } from './scope-key.js';
+import type { Identity } from './verdicts.js';
 
 export interface Pin {
   readonly tenant: string | undefined;
   readonly provider: string | undefined;
   readonly purpose: string | undefined;
-  readonly identity: Identity;
-  /** The number of the pinning. */
+  identity: Identity;
+  /** The number of the pinning, or of the refresh that put it here. */
   at: number;
 }
 
@@ -55,6 +56,18 @@ export class Pins {
     this.#pins.delete(key);
     this.#identities.release(pin.identity, false);
     return true;
+  }
+
+  /** Pins what a refresh brought in place of what was refreshed. Returns where. */
+  succeed(tenant: string | undefined, from: Identity, to: Identity, credential: Credential, at: number): WorkScope[] {
+    const places = [...this.#pins.values()].filter((pin) => pin.tenant === tenant && pin.identity === from);
+    for (const pin of places) {
+      this.#identities.retain(to, credential);
+      this.#identities.release(from, false);
+      pin.identity = to;
+      pin.at = Math.max(at, pin.at);
+    }
+    return places.map(({ provider, purpose }) => new WorkScope(tenant, undefined, provider, purpose, false));
   }
 
   all(): Iterable<Pin> {

@@ -1,14 +1,16 @@
 import type { Clock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
-import { choose, isUsable, obstacle, type Source } from '../policy/choose.js';
+import { choose, isUsable, type Obstacle, obstacle, type Source } from '../policy/choose.js';
+import { isProbed, type ProbeRules, probeDueAt } from '../policy/probe.js';
 import { type Verdict, verdictOf } from '../policy/verdict.js';
 import { type Block, blockOf, type Candidate } from './block.js';
 import type { Choice } from './call.js';
+import type { Identities } from './identities.js';
 import type { Pins } from './pins.js';
 import type { WorkScope } from './scope-key.js';
 import type { Session, Tenant } from './session.js';
 import type { Slots } from './slots.js';
-import type { Identities, Identity } from './verdicts.js';
+import type { Identity } from './verdicts.js';
 
 /** What a fallback rule is asked about: the tenant's global credential, usable, and not the session's own. */
 export interface FallbackCandidate {
@@ -17,26 +19,30 @@ export interface FallbackCandidate {
   readonly provider: string | undefined;
 }
 
+export interface ReaderOptions {
+  readonly clock: Clock;
+  /** Whether the global credential may be lent to a session. Must not throw. */
+  readonly mayBorrow: (candidate: FallbackCandidate, scope: WorkScope) => boolean;
+  /** When rejected credentials are put to the test. Default: never. */
+  readonly probes?: ProbeRules | undefined;
+}
+
 /** What is known, to be asked: nothing here changes anything. */
 export class LedgerReader {
   protected readonly clock: Clock;
   protected readonly slots: Slots;
   protected readonly pinned: Pins;
   protected readonly known: Identities;
-  readonly #mayBorrow: (candidate: FallbackCandidate, scope: WorkScope) => boolean;
+  readonly #mayBorrow: ReaderOptions['mayBorrow'];
+  readonly #probes: ProbeRules | undefined;
 
-  constructor(
-    clock: Clock,
-    slots: Slots,
-    pinned: Pins,
-    known: Identities,
-    mayBorrow: (candidate: FallbackCandidate, scope: WorkScope) => boolean,
-  ) {
+  constructor({ clock, mayBorrow, probes }: ReaderOptions, slots: Slots, pinned: Pins, known: Identities) {
     this.clock = clock;
     this.slots = slots;
     this.pinned = pinned;
     this.known = known;
     this.#mayBorrow = mayBorrow;
+    this.#probes = probes;
   }
 
   /** What a scope's work would be done with now, or undefined: blocked. The one decision that asking and calling share. */
@@ -47,7 +53,7 @@ export class LedgerReader {
     const own = session?.slot(scope.provider)?.identity;
     // The policy's answer for the usual case, without asking it.
     if (pin === undefined && own !== undefined && own.unobstructed && own.credential !== undefined)
-      return { source: 'session', identity: own, credential: own.credential, session };
+      return { source: 'session', identity: own, credential: own.credential, session, probe: false };
     return this.#chooseAmong(pin, own, tenant, session, scope);
   }
 
@@ -59,18 +65,34 @@ export class LedgerReader {
     scope: WorkScope,
   ): Choice | undefined {
     // The global slot is looked up only when the session's own credential will not do.
-    let now = this.#nowFor(pin, own);
-    let source = choose(pin, own, undefined, scope, now);
-    let identity = source === 'pinned' ? pin : own;
-    if (source === undefined && pin === undefined) {
-      const global = this.#globalFor(tenant, scope);
-      now = this.#nowFor(global, undefined);
-      source = choose(undefined, undefined, global, scope, now);
-      if (source === undefined || global === undefined || !this.#mayUse(global, scope)) return undefined;
-      identity = global;
-    }
-    if (source === undefined || identity?.credential === undefined) return undefined;
-    return { source, identity, credential: identity.credential, session };
+    const first = choose(pin, own, undefined, scope, this.#nowFor(pin, own));
+    if (first !== undefined) return choiceOf(first, first === 'pinned' ? pin : own, session, false);
+    const global = pin === undefined ? this.#globalFor(tenant, scope) : undefined;
+    const second = choose(undefined, undefined, global, scope, this.#nowFor(global, undefined));
+    if (second !== undefined && global !== undefined && this.#mayUse(global, scope)) return choiceOf(second, global, session, false);
+    if (this.#probes === undefined) return undefined;
+    return pin === undefined
+      ? (this.#probe('session', own, session, scope) ?? this.#probe('global', global, session, scope))
+      : this.#probe('pinned', pin, session, scope);
+  }
+
+  #probe(source: Source, identity: Identity | undefined, session: Session | undefined, scope: WorkScope): Choice | undefined {
+    if (identity === undefined || !this.#isProbed(source, identity, scope)) return undefined;
+    const now = this.clock.now();
+    const isDue = this.#probeOf(source, identity, obstacle(identity, scope, now), scope, now) === 'due';
+    return isDue && (source !== 'global' || this.#mayUse(identity, scope)) ? choiceOf(source, identity, session, true) : undefined;
+  }
+
+  #isProbed(source: Source, { credential }: Identity, { session }: WorkScope): boolean {
+    return this.#probes !== undefined && credential !== undefined && isProbed(this.#probes, { source, scheme: credential.scheme, session });
+  }
+
+  #probeOf(source: Source, identity: Identity, found: Obstacle | undefined, scope: WorkScope, now: number): Candidate['probe'] {
+    if (this.#probes === undefined || found?.reason !== 'rejected' || !this.#isProbed(source, identity, scope)) return undefined;
+    // What has expired besides is not tried.
+    if (identity.expiresAt !== undefined && now + scope.minTtlMs >= identity.expiresAt) return undefined;
+    const until = Math.max(probeDueAt(this.#probes, found.since, found.probes, identity.fingerprint), identity.probedUntil);
+    return now >= until ? 'due' : { until };
   }
 
   /** Everything that `choose` looks at, in its order, and what stands in the way of each. */
@@ -78,7 +100,9 @@ export class LedgerReader {
     const now = this.clock.now();
     const candidate = (source: Source, identity: Identity): Candidate => {
       const found = obstacle(identity, scope, now);
-      return { source, identity, obstacle: found, refused: source === 'global' && found === undefined && !this.#mayUse(identity, scope) };
+      const probe = this.#probeOf(source, identity, found, scope, now);
+      const refused = source === 'global' && (found === undefined || probe === 'due') && !this.#mayUse(identity, scope);
+      return { source, identity, obstacle: found, refused, probe };
     };
     const pin = this.pinned.find(scope);
     if (pin !== undefined) return [candidate('pinned', pin)];
@@ -149,4 +173,8 @@ export class LedgerReader {
   #nowFor(a: Identity | undefined, b: Identity | undefined): number {
     return a?.depends || b?.depends ? this.clock.now() : 0;
   }
+}
+
+function choiceOf(source: Source, identity: Identity | undefined, session: Session | undefined, probe: boolean): Choice | undefined {
+  return identity?.credential === undefined ? undefined : { source, identity, credential: identity.credential, session, probe };
 }

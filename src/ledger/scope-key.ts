@@ -21,6 +21,8 @@ export class WorkScope {
   readonly purpose: string | undefined;
   /** The session's own credential or nothing: this run is not to borrow. */
   readonly ownOnly: boolean;
+  /** How long the credential has to last, in milliseconds. */
+  readonly minTtlMs: number;
 
   constructor(
     tenant: string | undefined,
@@ -28,12 +30,19 @@ export class WorkScope {
     provider: string | undefined,
     purpose: string | undefined,
     ownOnly: boolean,
+    minTtlMs = 0,
   ) {
     this.tenant = tenant;
     this.session = session;
     this.provider = provider;
     this.purpose = purpose;
     this.ownOnly = ownOnly;
+    this.minTtlMs = minTtlMs;
+  }
+
+  /** The same work, with a credential that lasts for so long. */
+  lasting(minTtlMs: number): WorkScope {
+    return new WorkScope(this.tenant, this.session, this.provider, this.purpose, this.ownOnly, minTtlMs);
   }
 
   /** Tenant, session and purpose in one string; two scopes share it only if they share all three. */

@@ -8,8 +8,10 @@ import type { Verdict } from '../policy/verdict.js';
 import { isPromiseLike } from '../promise-like.js';
 import type { Counters } from '../stats.js';
 import type { Call, Judgement } from './call.js';
+import type { Effect } from './judging.js';
 import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';
+import type { Timekeeper } from './timekeeper.js';
 import type { Identity } from './verdicts.js';
 
 export interface SettlerOptions {
@@ -18,6 +20,8 @@ export interface SettlerOptions {
   readonly emitter: Emitter;
   readonly counters: Counters;
   readonly rule: ClassifyRule | undefined;
+  /** Looks at what answers say of time. Default: nobody does. */
+  readonly timekeeper?: Timekeeper | undefined;
   /** What is known of an identity has changed. */
   readonly onVerdict: (identity: Identity) => void;
   /** A worker's call was accepted, or rejected. */
@@ -53,14 +57,27 @@ export class Settler {
       this.record(call, hold, undefined);
     } else {
       const read = readOutcome(outcome);
+      this.note(call, outcome);
       this.record(call, this.classify(read, call), read.status);
     }
     return this.#options.ledger.verdict(call.identity, call.scope);
   }
 
+  /** What an answer says of time, before it is judged by. */
+  note(call: Call, answer: unknown): void {
+    const { timekeeper } = this.#options;
+    if (timekeeper !== undefined && !this.#closed && call.identity.known) timekeeper.note(call, answer);
+  }
+
   /** Whether what a lease was taken with may be used still. */
   isUsable(identity: Identity, scope: WorkScope): boolean {
     return identity.known && this.#options.ledger.isUsable(identity, scope);
+  }
+
+  /** Whether nothing has been learnt of a rejected credential since a number was taken to put it to the test. */
+  isUntold(identity: Identity, scope: WorkScope, sent: number): boolean {
+    const rejection = identity.ruling.state === 'rejected' ? identity.ruling : identity.rejectionFor(scope);
+    return !this.#closed && identity.known && rejection !== undefined && rejection.passed < sent;
   }
 
   /** The user's rule first, then the built-in ones. */
@@ -91,45 +108,49 @@ export class Settler {
     if (emitter.heard('accepted')) emitter.emit('accepted', () => about(call));
   }
 
-  record(call: Call, classification: Classification, status: number | undefined): void {
+  /** Returns whether a rejection is one that does not count yet. */
+  record(call: Call, classification: Classification, status: number | undefined): 'strike' | undefined {
     const { counters, emitter, clock, onRejected } = this.#options;
-    if (this.#closed) return;
+    if (this.#closed) return undefined;
     switch (classification.kind) {
       case 'accepted':
         this.accept(call);
-        return;
+        return undefined;
       case 'denied':
         counters.denied++;
         emitter.emit('denied', () => ({ ...about(call), status }));
-        return;
+        return undefined;
       case 'rejected': {
         const { reach } = classification;
         // The client's own request may not be allowed; that says nothing about other work with its credential.
-        if (call.presented && reach === 'scope') return;
+        if (call.presented && reach === 'scope') return undefined;
         counters.rejected++;
-        const late = !this.#judge(call, classification, status);
-        emitter.emit('rejected', () => ({ ...about(call), status, reach, late }));
+        const effect = this.#judge(call, classification, status);
+        const [late, strike] = [effect === 'none', effect === 'strike'];
+        emitter.emit('rejected', () => ({ ...about(call), status, reach, late, strike }));
         if (!call.presented) onRejected(call.scope);
-        return;
+        return strike ? 'strike' : undefined;
       }
       case 'held': {
         counters.held++;
         const until = clock.now() + classification.ms;
         const reason = withoutValue(classification.reason, call);
-        if (this.#judge(call, { ...classification, reason }, status)) emitter.emit('held', () => ({ ...about(call), until, reason }));
+        if (this.#judge(call, { ...classification, reason }, status) === 'applied')
+          emitter.emit('held', () => ({ ...about(call), until, reason }));
       }
     }
+    return undefined;
   }
 
-  #judge(call: Call, judgement: Judgement, status: number | undefined): boolean {
+  #judge(call: Call, judgement: Judgement, status: number | undefined): Effect {
     const { ledger, clock, counters, onVerdict } = this.#options;
     const { state, sent } = call.identity.ruling;
-    const applied = ledger.judge(call, judgement, status, clock.now());
+    const effect = ledger.judge(call, judgement, status, clock.now());
     // One more success of what was known to work teaches nobody anything.
-    if (applied && !(judgement.kind === 'accepted' && state === 'accepted')) onVerdict(call.identity);
+    if (effect === 'applied' && !(judgement.kind === 'accepted' && state === 'accepted')) onVerdict(call.identity);
     // The second outcome of one call is no late one.
-    if (!applied && call.sent !== sent) counters.late++;
-    return applied;
+    if (effect === 'none' && call.sent !== sent) counters.late++;
+    return effect;
   }
 }
 

@@ -1,8 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Credential } from '../credential/credential.js';
 import { displaces, isDead } from '../policy/choose.js';
+import type { Identities } from './identities.js';
 import { Session, Slot, Stranger, Tenant } from './session.js';
-import type { Identities, Identity } from './verdicts.js';
+import { isSucceededBy } from './successors.js';
+import type { Identity } from './verdicts.js';
 
 /** A gateway has few providers; a client that could name them freely must not fill memory through one session. */
 const MOST_PROVIDERS = 64;
@@ -83,6 +85,25 @@ export class Slots {
     this.#identities.release(presented.identity, false);
     this.#recency.set(session, true);
     return { own, global };
+  }
+
+  /**
+   * Puts what a refresh brought wherever a tenant's slots point at what was refreshed. Returns the names of the sessions that have it now; undefined for
+   * a global slot that no session here stands for.
+   */
+  succeed(tenantName: string | undefined, from: Identity, to: Identity, credential: Credential, at: number): (string | undefined)[] {
+    const tenant = this.tenant(tenantName);
+    if (tenant === undefined) return [];
+    const names: (string | undefined)[] = [];
+    const replace = (slot: Slot | undefined): boolean => {
+      if (slot?.identity !== from) return false;
+      this.#put(slot, slot.provider, { identity: to, credential, at: Math.max(at, slot.at), deadOnArrival: false, by: slot.by }, () => {});
+      return true;
+    };
+    for (const session of tenant.sessions.values()) if (replace(session.slot(from.provider))) names.push(session.name);
+    const global = tenant.globals.get(from.provider);
+    if (replace(global) && !names.includes(global?.by.name)) names.push(undefined);
+    return names;
   }
 
   /** Makes room for a session of which others know more than this process does. */
@@ -180,6 +201,8 @@ export class Slots {
       }
       return false;
     }
+    // A client that does not know of a refresh goes on presenting what was refreshed.
+    if (isSucceededBy(identity, slot.identity, by.tenant.name) && !isDead(slot.identity, now)) return false;
     if (!displaces({ at, dead }, { at: slot.at, deadOnArrival: slot.deadOnArrival, dead: isDead(slot.identity, now) })) return false;
     this.#identities.retain(identity, credential);
     this.#identities.release(slot.identity, false);

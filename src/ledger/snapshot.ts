@@ -1,9 +1,11 @@
 import { isFingerprint } from '../credential/credential.js';
 import type { ScopeParts } from '../errors.js';
 import type { Incident } from '../policy/incident.js';
+import type { Status } from '../policy/status.js';
 import { type Ruling, type Verdict, verdictOf } from '../policy/verdict.js';
 import type { Ledger } from './ledger.js';
-import { parseScopeKey, scopeKey, scopeParts } from './scope-key.js';
+import { parseScopeKey, scopeKey, WorkScope } from './scope-key.js';
+import type { Identity } from './verdicts.js';
 
 /** What a slot points at, by fingerprint. */
 export interface SlotSnapshot {
@@ -11,6 +13,8 @@ export interface SlotSnapshot {
   readonly slot: 'session' | 'global' | 'pinned';
   readonly scope: ScopeParts;
   readonly fingerprint: string;
+  /** How the work of this scope stands. */
+  readonly status: Status;
 }
 
 /** The verdict on an identity, and those of single scopes on it. */
@@ -30,23 +34,28 @@ export interface Snapshot {
   readonly incidents: readonly Incident[];
 }
 
-export function takeSnapshot(ledger: Ledger, incidents: readonly Incident[], now: number): Snapshot {
-  return { version: 1, at: now, slots: [...slots(ledger)], verdicts: [...verdicts(ledger)], incidents };
+export function takeSnapshot(
+  ledger: Ledger,
+  incidents: readonly Incident[],
+  now: number,
+  statusOf: (scope: WorkScope) => Status,
+): Snapshot {
+  return { version: 1, at: now, slots: [...slots(ledger, statusOf)], verdicts: [...verdicts(ledger)], incidents };
 }
 
-function* slots(ledger: Ledger): Iterable<SlotSnapshot> {
-  for (const pin of ledger.pins()) {
-    yield { slot: 'pinned', scope: scopeParts(pin.tenant, undefined, pin.provider, pin.purpose), fingerprint: pin.identity.fingerprint };
-  }
-  for (const tenant of ledger.tenants()) {
-    for (const slot of tenant.globals.values()) {
-      yield { slot: 'global', scope: scopeParts(tenant.name, undefined, slot.provider), fingerprint: slot.identity.fingerprint };
-    }
-    for (const session of tenant.sessions.values()) {
+function* slots(ledger: Ledger, statusOf: (scope: WorkScope) => Status): Iterable<SlotSnapshot> {
+  const snapshotOf = (slot: SlotSnapshot['slot'], work: WorkScope, { fingerprint }: Identity): SlotSnapshot => {
+    return { slot, scope: work.parts, fingerprint, status: statusOf(work) };
+  };
+  for (const { tenant, provider, purpose, identity } of ledger.pins())
+    yield snapshotOf('pinned', new WorkScope(tenant, undefined, provider, purpose, false), identity);
+  for (const { name: tenant, globals, sessions } of ledger.tenants()) {
+    for (const { provider, identity } of globals.values())
+      yield snapshotOf('global', new WorkScope(tenant, undefined, provider, undefined, false), identity);
+    for (const session of sessions.values()) {
       if (session.name === undefined) continue;
-      for (const slot of session.allSlots()) {
-        yield { slot: 'session', scope: scopeParts(tenant.name, session.name, slot.provider), fingerprint: slot.identity.fingerprint };
-      }
+      for (const { provider, identity } of session.allSlots())
+        yield snapshotOf('session', new WorkScope(tenant, session.name, provider, undefined, false), identity);
     }
   }
 }

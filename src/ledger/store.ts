@@ -51,6 +51,8 @@ export interface Replica {
 export interface Coordinator {
   /** The right to try an identity first, for the whole fleet, for so many milliseconds. Never rejects. */
   claimCanary(identity: Identity, ms: number): Promise<CanaryClaim>;
+  /** The right to refresh an identity, for the whole fleet, for so many milliseconds. Never rejects. */
+  claimRefresh(identity: Identity, scope: WorkScope, ms: number): Promise<RefreshClaim>;
   /** An incident has opened here. Only who gets `acquired` or `down` reports it. Never rejects. */
   enterIncident(of: IncidentOf, id: string): Promise<IncidentClaim>;
   /**
@@ -59,6 +61,22 @@ export interface Coordinator {
    */
   leaveIncident(of: IncidentOf, tellEnd?: (id: string) => void): Promise<IncidentEnding>;
 }
+
+export type RefreshClaim =
+  /** What the store knows of the identity and the scope is here. */
+  | {
+      readonly state: 'acquired';
+      /** Keeps the right for so many milliseconds from now. Whether that was in time; true if there is no fleet now. Never rejects. */
+      keep(ms: number): Promise<boolean>;
+      /** Gives it back, once, after what came of it has been sent. */
+      done(after: AfterRefresh): void;
+    }
+  /** Another process has it: `onDone` is called when that process gives it back (not if it dies). Returns how to hear no more. */
+  | { readonly state: 'held'; onDone(listener: (after: AfterRefresh) => void): () => void }
+  | { readonly state: 'down' };
+
+/** Why the right to refresh was given back: there is something new to be seen, there is nothing better to be had, or somebody else may go on. */
+export type AfterRefresh = 'look' | 'nothing' | 'again';
 
 /** Whose incident it is: a credential's, or all of a provider's if it has no fingerprint. */
 export type IncidentOf = Pick<Incident, 'provider' | 'fingerprint'>;

@@ -1,8 +1,10 @@
-import { LRUCache } from 'lru-cache';
 import type { Credential } from '../credential/credential.js';
 import type { ScopeKeyed, Standing } from '../policy/choose.js';
+import { isStrike, type StrikeRules, type Trial } from '../policy/strikes.js';
 import { type Acceptance, type Rejection, type Ruling, supersedes, UNPROVEN } from '../policy/verdict.js';
-import { type Experience, newExperience } from './experience.js';
+import { type Experience, newExperience, type Unrefreshable } from './experience.js';
+import { type ExpiryHint, endOf } from './hints.js';
+import { Successors } from './successors.js';
 
 /** A credential at a provider: what verdicts belong to. Known by its fingerprint for longer than its value is held. */
 export class Identity implements Standing {
@@ -17,7 +19,7 @@ export class Identity implements Standing {
   /** Nothing known stands in the way of anybody's use of it, at any time: the usual case, for which one look is enough. */
   unobstructed = true;
   /** In one object, since most have none. */
-  #hint: { readonly expiresAt: number; readonly at: number } | undefined;
+  #hint: ExpiryHint | undefined;
   #experience: Experience | undefined;
 
   constructor(provider: string | undefined, fingerprint: string) {
@@ -32,9 +34,18 @@ export class Identity implements Standing {
     return this.#experience === undefined ? UNPROVEN : this.#experience.ruling;
   }
 
+  /** From when on it is not used, by our own clock; undefined if nothing says so, or what did was shown to be wrong. */
   get expiresAt(): number | undefined {
-    const expiresAt = this.#hint?.expiresAt;
-    return expiresAt === this.#experience?.voidedHint ? undefined : expiresAt;
+    const hint = this.#hint;
+    if (hint === undefined || hint.expiresAt === this.#experience?.voidedHint) return undefined;
+    return endOf(hint) - hint.mandatoryMs;
+  }
+
+  /** From when on it is to be refreshed while it is used still. */
+  get refreshAt(): number | undefined {
+    const hint = this.#hint;
+    if (hint === undefined || hint.expiresAt === this.#experience?.voidedHint) return undefined;
+    return endOf(hint) - hint.advisoryMs;
   }
 
   /** Whether it takes a clock to say if this is usable. */
@@ -67,10 +78,10 @@ export class Identity implements Standing {
     return borrowed ? this.#experience.borrowProvenAt : this.#experience.provenAt;
   }
 
-  /** The hint of the presentation numbered `at`: the newest counts, however late it is committed; one without a hint says nothing. */
-  hint(expiresAt: number | undefined, at: number): void {
-    if (expiresAt === undefined || (this.#hint !== undefined && at < this.#hint.at)) return;
-    this.#hint = { expiresAt, at };
+  /** What a presentation or an answer said: the newest counts, however late it is committed; one without a hint says nothing. */
+  hint(hint: ExpiryHint): void {
+    if (this.#hint !== undefined && hint.at < this.#hint.at) return;
+    this.#hint = hint;
     this.unobstructed = false;
   }
 
@@ -84,7 +95,10 @@ export class Identity implements Standing {
     if (changed) {
       experience.provenAt = ruling.since;
       if (borrowed) experience.borrowProvenAt = ruling.since;
-      if (this.#hint !== undefined && ruling.since >= this.#hint.expiresAt) this.void(this.#hint.expiresAt, ruling.sent);
+      if (this.#hint !== undefined && ruling.since >= endOf(this.#hint)) this.void(this.#hint.expiresAt, ruling.sent);
+      // What works may be refreshed when its time comes.
+      if (experience.unrefreshable?.until !== undefined) experience.unrefreshable = undefined;
+      if (experience.trials !== undefined) experience.trials = tried(experience.trials, ruling.since, false);
     }
     return changed || cleared;
   }
@@ -105,9 +119,9 @@ export class Identity implements Standing {
 
   /** Back to unproven: calls numbered below `at` no longer count. */
   forgive(at: number): void {
-    // That a hint was wrong is no verdict to be taken back.
-    const { voidedHint, voidedBy } = this.#learn();
-    this.#experience = { ...newExperience(), voidedHint, voidedBy, forgivenAt: at };
+    // That a hint was wrong, or that there is a successor, is no verdict to be taken back.
+    const { voidedHint, voidedBy, successors, seenAt } = this.#learn();
+    this.#experience = { ...newExperience(), voidedHint, voidedBy, successors, seenAt, forgivenAt: at };
     this.#look(this.#experience);
   }
 
@@ -117,7 +131,7 @@ export class Identity implements Standing {
   }
 
   /** The hint as it was given, whatever was shown since, and the number of the presentation that gave it. */
-  get hinted(): { readonly expiresAt: number; readonly at: number } | undefined {
+  get hinted(): ExpiryHint | undefined {
     return this.#hint;
   }
 
@@ -132,6 +146,58 @@ export class Identity implements Standing {
     const experience = this.#learn();
     experience.voidedHint = expiresAt;
     experience.voidedBy = sent;
+  }
+
+  /** Whether a rejection that would count is only a strike, which is noted. */
+  strike(ruling: Rejection, rules: StrikeRules): boolean {
+    const experience = this.#learn();
+    if (ruling.sent < experience.forgivenAt || !supersedes(ruling, experience.ruling)) return false;
+    const { trials = [], provenAt, seenAt } = experience;
+    const struck = isStrike(trials, { provenAt, seenAt, now: ruling.since }, rules);
+    experience.trials = tried(trials, ruling.since, true);
+    return struck;
+  }
+
+  /** It was presented for the first time. */
+  seen(now: number): void {
+    const experience = this.#learn();
+    if (experience.seenAt === Number.NEGATIVE_INFINITY) experience.seenAt = now;
+  }
+
+  /** A probe is out until then, milliseconds since the epoch; 0: none is. */
+  probing(until: number): void {
+    this.#learn().probedUntil = until;
+  }
+
+  get probedUntil(): number {
+    return this.#experience?.probedUntil ?? 0;
+  }
+
+  /** What the last refresh for this tenant put in its place. */
+  successor(tenant: string | undefined): Identity | undefined {
+    return this.#experience?.successors?.get(tenant)?.identity;
+  }
+
+  /** By tenant, with the numbers of the refreshes. */
+  get successors(): Successors | undefined {
+    return this.#experience?.successors;
+  }
+
+  /** The refresh numbered `at` has put another in its place. */
+  succeeded(tenant: string | undefined, identity: Identity, at: number): void {
+    const experience = this.#learn();
+    experience.successors ??= new Successors();
+    experience.successors.set(tenant, identity, at);
+  }
+
+  get unrefreshable(): Unrefreshable | undefined {
+    return this.#experience?.unrefreshable;
+  }
+
+  /** A refresh came to nothing. What an earlier one found out, or one that was forgiven, does not count. */
+  endRefresh(why: Unrefreshable): void {
+    const experience = this.#learn();
+    if (why.at >= experience.forgivenAt && why.at >= (experience.unrefreshable?.at ?? 0)) experience.unrefreshable = why;
   }
 
   /** What the processes of a fleet agree on, in place of what was known here. */
@@ -187,89 +253,9 @@ export class Identity implements Standing {
   }
 }
 
-/** Every identity that is known: those that slots point at for as long as they do, the rest (tombstones) up to a limit. */
-export class Identities {
-  readonly #providers = new Map<string | undefined, Map<string, Identity>>();
-  readonly #unreferenced: LRUCache<Identity, true>;
-  readonly #onForgotten: ((identity: Identity) => void) | undefined;
+/** As many outcomes as any rule can ask for. */
+const MOST_TRIALS = 100;
 
-  constructor(limit: number, onForgotten?: (identity: Identity) => void) {
-    this.#onForgotten = onForgotten;
-    this.#unreferenced = new LRUCache({
-      max: limit,
-      dispose: (_, identity, reason) => {
-        if (reason === 'evict') this.#forget(identity);
-      },
-    });
-  }
-
-  get unreferenced(): number {
-    return this.#unreferenced.size;
-  }
-
-  get size(): number {
-    let size = 0;
-    for (const identities of this.#providers.values()) size += identities.size;
-    return size;
-  }
-
-  find(provider: string | undefined, fingerprint: string): Identity | undefined {
-    return this.#providers.get(provider)?.get(fingerprint);
-  }
-
-  /** The identity of these bytes at this provider, from now on known; `retain` or `shelve` it. */
-  of(provider: string | undefined, fingerprint: string): Identity {
-    let identities = this.#providers.get(provider);
-    if (identities === undefined) {
-      identities = new Map();
-      this.#providers.set(provider, identities);
-    }
-    let identity = identities.get(fingerprint);
-    if (identity === undefined) {
-      identity = new Identity(provider, fingerprint);
-      identities.set(fingerprint, identity);
-    }
-    return identity;
-  }
-
-  *withFingerprint(fingerprint: string): Iterable<Identity> {
-    for (const identities of this.#providers.values()) {
-      const identity = identities.get(fingerprint);
-      if (identity !== undefined) yield identity;
-    }
-  }
-
-  *all(): Iterable<Identity> {
-    for (const identities of this.#providers.values()) yield* identities.values();
-  }
-
-  /** No slot points at it, but it is to be remembered as long as there is room. */
-  shelve(identity: Identity): void {
-    if (identity.references === 0 && identity.known) this.#unreferenced.set(identity, true);
-  }
-
-  /** A slot points at it from now on. */
-  retain(identity: Identity, credential: Credential): void {
-    identity.credential = credential;
-    if (identity.references++ === 0) this.#unreferenced.delete(identity);
-  }
-
-  /**
-   * A slot points elsewhere from now on. What was displaced stays known for a while, since calls may still be out with it; what was
-   * evicted stays only for the verdict it has.
-   */
-  release(identity: Identity, evicted: boolean): void {
-    if (--identity.references > 0) return;
-    identity.credential = undefined;
-    if (evicted && !identity.judged) this.#forget(identity);
-    else this.#unreferenced.set(identity, true);
-  }
-
-  #forget(identity: Identity): void {
-    identity.known = false;
-    const identities = this.#providers.get(identity.provider);
-    identities?.delete(identity.fingerprint);
-    if (identities?.size === 0) this.#providers.delete(identity.provider);
-    this.#onForgotten?.(identity);
-  }
+function tried(trials: readonly Trial[], at: number, rejected: boolean): Trial[] {
+  return [...trials.slice(1 - MOST_TRIALS), { at, rejected }];
 }

@@ -15,11 +15,20 @@ export interface Standing {
 /** A scope by its collision-free key. */
 export interface ScopeKeyed {
   readonly key: string;
+  /** How long the credential has to last from now on, in milliseconds. Default 0. */
+  readonly minTtlMs?: number | undefined;
 }
 
 /** Why a candidate may not be used now. */
 export type Obstacle =
-  | { readonly reason: 'rejected'; readonly status: number | undefined; readonly since: number; readonly passed: number }
+  | {
+      readonly reason: 'rejected';
+      readonly status: number | undefined;
+      readonly since: number;
+      readonly passed: number;
+      /** Probes that have failed since. */
+      readonly probes: number;
+    }
   | {
       readonly reason: 'held';
       readonly status: number | undefined;
@@ -29,12 +38,12 @@ export type Obstacle =
     }
   | { readonly reason: 'expired'; readonly since: number; readonly passed: number };
 
-/** Usable for a scope: not rejected everywhere, not rejected for this scope, not held, not past its expiry. */
+/** Usable for a scope: not rejected everywhere, not rejected for this scope, not held, not past its expiry or too near to it. */
 export function isUsable(standing: Standing, scope: ScopeKeyed, now: number): boolean {
   const { ruling } = standing;
   if (ruling.state === 'rejected') return false;
   if (ruling.state === 'held' && now < ruling.until) return false;
-  if (standing.expiresAt !== undefined && now >= standing.expiresAt) return false;
+  if (standing.expiresAt !== undefined && now + (scope.minTtlMs ?? 0) >= standing.expiresAt) return false;
   return standing.rejectionFor(scope) === undefined;
 }
 
@@ -42,12 +51,15 @@ export function isUsable(standing: Standing, scope: ScopeKeyed, now: number): bo
 export function obstacle(standing: Standing, scope: ScopeKeyed, now: number): Obstacle | undefined {
   if (isUsable(standing, scope, now)) return undefined;
   const { ruling } = standing;
-  if (ruling.state === 'rejected') return { reason: 'rejected', status: ruling.status, since: ruling.since, passed: ruling.passed };
-  const own = standing.rejectionFor(scope);
-  if (own !== undefined) return { reason: 'rejected', status: own.status, since: own.since, passed: own.passed };
+  const rejection = ruling.state === 'rejected' ? ruling : standing.rejectionFor(scope);
+  if (rejection !== undefined) {
+    const { status, since, passed, probes = 0 } = rejection;
+    return { reason: 'rejected', status, since, passed, probes };
+  }
   if (ruling.state === 'held' && now < ruling.until) {
     return { reason: 'held', status: ruling.status, since: ruling.since, until: ruling.until, passed: ruling.passed };
   }
+  // Still to come where it would only not last long enough.
   return { reason: 'expired', since: standing.expiresAt ?? now, passed: -1 };
 }
 

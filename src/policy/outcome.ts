@@ -143,7 +143,15 @@ function plainBody(body: unknown): unknown {
   });
 }
 
-function readHeaders(headers: unknown): Readonly<Record<string, string>> {
+/** Headers of an answer, or of the one behind an error, by their lower-case names. */
+export function headersOfAnswer(answer: unknown, names: readonly string[]): Readonly<Record<string, string>> {
+  const fields = asFields(answer);
+  if (fields === undefined) return NO_HEADERS;
+  const response = asFields(get(fields, 'response'));
+  return readHeaders(get(fields, 'headers') ?? (response && get(response, 'headers')), names);
+}
+
+function readHeaders(headers: unknown, names: readonly string[] = READ_HEADERS): Readonly<Record<string, string>> {
   const source = asFields(headers);
   if (source === undefined) return NO_HEADERS;
   const read: Record<string, string> = {};
@@ -153,7 +161,7 @@ function readHeaders(headers: unknown): Readonly<Record<string, string>> {
   };
   const lookup = get(source, 'get');
   if (typeof lookup === 'function') {
-    for (const name of READ_HEADERS)
+    for (const name of names)
       note(
         name,
         attempt(() => (lookup as (name: string) => unknown).call(headers, name)),
@@ -162,7 +170,7 @@ function readHeaders(headers: unknown): Readonly<Record<string, string>> {
   }
   for (const key of attempt(() => Object.keys(source)) ?? []) {
     const name = key.toLowerCase();
-    if ((READ_HEADERS as readonly string[]).includes(name)) note(name, get(source, key));
+    if (names.includes(name)) note(name, get(source, key));
   }
   return read;
 }

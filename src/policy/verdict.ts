@@ -15,7 +15,12 @@ export type Verdict =
     };
 
 /** A verdict with the sequence number of the call that it comes from, and of the moment it was passed. */
-export type Ruling = Verdict & { readonly sent: number; readonly passed: number };
+export type Ruling = Verdict & {
+  readonly sent: number;
+  readonly passed: number;
+  /** Of a rejection: probes that have failed since the first. Default 0. */
+  readonly probes?: number | undefined;
+};
 
 export type Acceptance = Ruling & { readonly state: 'accepted' };
 export type Rejection = Ruling & { readonly state: 'rejected' };

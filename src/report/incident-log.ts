@@ -26,6 +26,10 @@ export interface IncidentLogOptions {
   /** Decides which process of a fleet tells the reporter; none in a single process. */
   readonly coordinator?: Coordinator | undefined;
   readonly graceMs: number;
+  /** An expired credential makes an incident if nothing fresh has come for so many milliseconds. Default: never. */
+  readonly expiredAfterMs?: number | undefined;
+  /** A credential is being fetched for the scope: that has to fail first. */
+  readonly isHopeful?: ((scope: WorkScope) => boolean) | undefined;
   /** How many blocked scopes are remembered, all incidents together. */
   readonly scopes: number;
 }
@@ -57,7 +61,7 @@ export class IncidentLog {
     const known = this.#afflicted.get(key);
     if (known === undefined || known.absorbed) {
       const block = this.#options.ledger.block(scope);
-      if (this.#closed || block === undefined || block.reason !== 'rejected') return undefined;
+      if (this.#closed || block === undefined || !this.#counts(block) || this.#options.isHopeful?.(scope) === true) return undefined;
       const open = known?.incident ?? this.#open.get(block.identity);
       if (known !== undefined || this.#hasRoom(open)) return this.#join(key, scope, known, open, block, call);
       if (call === 'unsent' && open !== undefined) open.suppressed++;
@@ -65,6 +69,12 @@ export class IncidentLog {
     }
     if (call === 'unsent') known.incident.suppressed++;
     return known.incident.id;
+  }
+
+  #counts(block: Block): block is Exclude<Block, { reason: 'missing' }> {
+    const { clock, expiredAfterMs = Number.POSITIVE_INFINITY } = this.#options;
+    if (block.reason === 'expired') return clock.now() - block.since >= expiredAfterMs;
+    return block.reason === 'rejected';
   }
 
   /** Work of a scope was accepted: whatever let it go on, it is not blocked. */
@@ -118,7 +128,7 @@ export class IncidentLog {
     call: 'sent' | 'unsent',
   ): string {
     const incident = open ?? this.#begin(block);
-    if (known === undefined) this.#add({ key, scope, incident, absorbed: false });
+    if (known === undefined) this.#add({ key, scope: scope.lasting(0), incident, absorbed: false });
     else known.absorbed = false;
     incident.ending?.cancel();
     incident.ending = undefined;

@@ -10,6 +10,7 @@ import { isDoubtful } from '../policy/canary.js';
 import type { Lead, Turn } from './canary.js';
 import { claimForFleet } from './fleet-canary.js';
 import { closedError, type Ended, type Job, type Workshop } from './job.js';
+import type { RefreshFlight } from './refresh-flight.js';
 import { drain } from './response.js';
 
 /** What an attempt is to be made with; with `lead`, others wait for what it learns. */
@@ -35,8 +36,14 @@ export class Acquirer {
 
   /** Without waiting; undefined if that cannot be. */
   tryNow<T>(job: Job<T>, choice: Choice): Acquired | undefined {
-    const { canary, canaries, clock } = this.#shop;
+    const { canary, canaries, clock, refresher } = this.#shop;
     const { identity } = choice;
+    if (choice.probe) {
+      // However it would go otherwise, one call puts it to the test.
+      const lead = this.#coordinator === undefined ? canaries.lead(identity) : undefined;
+      return lead && { choice, lead };
+    }
+    refresher?.advise(job.scope, choice);
     // Good for one attempt: by the next one the proof may be old.
     const passed = job.pass === identity;
     job.pass = undefined;
@@ -61,6 +68,12 @@ export class Acquirer {
       job.flight.check();
       const choice = this.#shop.ledger.choose(job.scope);
       if (choice === undefined) {
+        const refresh = job.retried ? undefined : this.#shop.refresher?.recover(job.scope);
+        if (refresh !== undefined) {
+          if (this.#shop.seats.full && givesBack(job)) return this.blocked(job);
+          await this.#awaitRefresh(job, refresh);
+          continue;
+        }
         if (job.options.whenBlocked !== 'park' || job.retried) return this.blocked(job);
         if (this.#shop.seats.full && givesBack(job)) return this.blocked(job);
         await this.#park(job);
@@ -74,8 +87,9 @@ export class Acquirer {
 
   /** How a run ends that has nothing to send with. */
   blocked<T>(job: Job<T>): Ended<T> {
-    const { incidents, ledger } = this.#shop;
+    const { incidents, statuses } = this.#shop;
     const { scope, options, rejection } = job;
+    statuses.note(scope);
     const incident = incidents.meet(scope, rejection === undefined ? 'unsent' : 'sent');
     if (rejection !== undefined && givesBack(job) && 'value' in rejection.given) return { kind: 'done', value: rejection.given.value };
     // What can be made once only and was made has not been skipped, whatever there is by now.
@@ -85,7 +99,7 @@ export class Acquirer {
       this.skipped(scope);
       return { kind: 'done', value: undefined };
     }
-    throw blockedError(job, ledger, incident);
+    throw blockedError(job, this.#shop, incident);
   }
 
   /** Counts a run that was skipped. */
@@ -130,6 +144,26 @@ export class Acquirer {
     return undefined;
   }
 
+  /** Until there is a credential, from the refresh or from elsewhere, or the refresh has not helped. */
+  async #awaitRefresh<T>(job: Job<T>, refresh: RefreshFlight): Promise<void> {
+    const { parking, ledger, statuses } = this.#shop;
+    const { scope } = job;
+    statuses.note(scope);
+    await this.#seated(job, () =>
+      job.flight.wait<void>((resolve) => {
+        // Those who have a credential now are woken in their order, and not all at once.
+        const unwait = refresh.wait(() => {
+          if (ledger.choose(scope) === undefined) resolve();
+        });
+        const leave = parking.park(scope, job.place(parking), resolve);
+        return () => {
+          unwait();
+          leave();
+        };
+      }),
+    );
+  }
+
   /** If there is a fleet now. */
   get #coordinator(): Coordinator | undefined {
     const { coordinator, isFleet } = this.#shop;
@@ -137,8 +171,9 @@ export class Acquirer {
   }
 
   async #park<T>(job: Job<T>): Promise<void> {
-    const { parking, incidents, counters, emitter, ledger } = this.#shop;
+    const { parking, incidents, counters, emitter, ledger, statuses } = this.#shop;
     const { scope, rejection, parkDeadline } = job;
+    statuses.note(scope);
     const incident = incidents.meet(scope, rejection === undefined ? 'unsent' : 'sent');
     const { reason, ...block } = parkedDetails(ledger.block(scope));
     // Nobody will get it any more, and its socket is needed.
@@ -199,20 +234,23 @@ function parkedDetails(block: Block | undefined): {
 }
 
 /** About the rejection that the run met itself, or else about what blocks its scope. */
-function blockedError<T>(job: Job<T>, ledger: Workshop['ledger'], incident: string | undefined): LatchkeyError {
+function blockedError<T>(job: Job<T>, { ledger, refresher }: Workshop, incident: string | undefined): LatchkeyError {
   const scope = job.scope.parts;
   const block = ledger.block(job.scope);
   const { rejection } = job;
+  const refresh = refresher?.progress(job.scope);
+  if (refresh !== undefined && block !== undefined && block.reason !== 'missing') {
+    const { identity, status } = block;
+    const details = { scope, fingerprint: identity.fingerprint, status, since: refresh.progress.since, until: refresh.next, incident };
+    const message = `the credential is being refreshed, which has not succeeded yet${rejection === undefined ? ', nothing was sent' : ''}`;
+    return new LatchkeyError('AUTH_RETRYING', message, details, originOf(job));
+  }
   if (rejection !== undefined) {
     const { call, status, since } = rejection;
     const until = block !== undefined && block.reason !== 'missing' ? block.until : undefined;
     const details = { scope, fingerprint: call.identity.fingerprint, status, since, until, incident };
-    return new LatchkeyError(
-      'CREDENTIAL_REJECTED',
-      `the credential was rejected${status === undefined ? '' : ` with ${status}`}`,
-      details,
-      originOf(job),
-    );
+    const message = `the credential was rejected${status === undefined ? '' : ` with ${status}`}`;
+    return new LatchkeyError('CREDENTIAL_REJECTED', message, details, originOf(job));
   }
   if (block === undefined || block.reason === 'missing') {
     const others = ledger.otherProviders(job.scope);
@@ -220,14 +258,10 @@ function blockedError<T>(job: Job<T>, ledger: Workshop['ledger'], incident: stri
     return new LatchkeyError('CREDENTIAL_MISSING', `no credential has been captured for this scope${hint}`, { scope });
   }
   const { reason, identity, status, since, until } = block;
-  return new LatchkeyError(CODES[reason], `the credential is ${reason}, nothing was sent`, {
-    scope,
-    fingerprint: identity.fingerprint,
-    status,
-    since,
-    until,
-    incident,
-  });
+  const details = { scope, fingerprint: identity.fingerprint, status, since, until, incident };
+  const isTooShort = reason === 'expired' && job.scope.minTtlMs > 0 && ledger.isUsable(identity, job.scope.lasting(0));
+  const what = isTooShort ? 'does not last long enough' : `is ${reason}`;
+  return new LatchkeyError(CODES[reason], `the credential ${what}, nothing was sent`, details);
 }
 
 function originOf<T>({ rejection, failed }: Job<T>): { thrown: unknown; credentials: readonly Credential[] } | undefined {

@@ -21,6 +21,8 @@ export interface Begun<T> {
   readonly acquired: Acquired;
   readonly context: AttemptContext;
   readonly answer: Promise<T>;
+  /** Gives back the right to put the credential to the test, where that was taken. */
+  readonly giveBack: (() => void) | undefined;
 }
 
 /** Makes attempts and records what they learn. */
@@ -51,8 +53,13 @@ export class Sender {
     const { flight, scope } = job;
     const { choice, lead } = acquired;
     const call = new LeasedCall(choice, scope, ledger.sequence.next());
-    const context = new AttemptContext(flight, ++job.attempts, () => this.#accept(job, call, acquired));
+    const context = new AttemptContext(flight, ++job.attempts, (response) => {
+      settler.note(call, response);
+      this.#accept(job, call, acquired);
+    });
     counters.attempts++;
+    if (choice.probe) counters.probes++;
+    const giveBack = choice.probe ? ledger.takeProbe(choice.identity) : undefined;
     ledger.touch(choice.session);
     if (lead !== undefined) flight.onInterrupt = () => lead.done('next');
     let answer: Promise<T>;
@@ -67,13 +74,16 @@ export class Sender {
       counters.borrowed++;
       emitter.emit('borrowed', () => ({ scope: scope.parts, fingerprint: choice.identity.fingerprint }));
     }
-    return { call, acquired, context, answer };
+    return { call, acquired, context, answer, giveBack };
   }
 
   /** The short way: the attempt returned what counts as accepted, to a run that is still wanted. Returns whether it was that. */
   succeed<T>(job: Job<T>, { call, acquired, context }: Begun<T>, value: T): boolean {
     if (job.flight.interruption !== undefined || context.wasUnused || !this.#isPlainSuccess(value)) return false;
-    if (!context.wasChecked) this.#accept(job, call, acquired);
+    if (!context.wasChecked) {
+      this.#shop.settler.note(call, value);
+      this.#accept(job, call, acquired);
+    }
     return true;
   }
 
@@ -81,7 +91,7 @@ export class Sender {
    * The long way: looks at what came back, and records it.
    * @throws {Interrupted} if the run was broken off in the meantime.
    */
-  async conclude<T>(job: Job<T>, { call, acquired, context }: Begun<T>, given: Given<T>): Promise<Sent<T>> {
+  async conclude<T>(job: Job<T>, { call, acquired, context, giveBack }: Begun<T>, given: Given<T>): Promise<Sent<T>> {
     const { flight } = job;
     let learnt: Classification['kind'] | undefined;
     try {
@@ -89,7 +99,10 @@ export class Sender {
       // Of a run that was called off nothing counts; one that was only too slow has learnt something all the same.
       if (!context.wasUnused && flight.interruption?.by !== 'signal') {
         if ('value' in given && this.#isPlainSuccess(given.value)) {
-          if (!context.wasChecked) this.#accept(job, call, acquired);
+          if (!context.wasChecked) {
+            this.#shop.settler.note(call, given.value);
+            this.#accept(job, call, acquired);
+          }
           learnt = 'accepted';
         } else {
           ({ learnt, sent } = await this.#judge(job, call, given));
@@ -101,6 +114,7 @@ export class Sender {
       }
       return sent ?? passOn(given);
     } finally {
+      if (learnt === undefined) giveBack?.();
       if (acquired.lead !== undefined) this.#handOn(job, acquired, learnt);
     }
   }
@@ -132,11 +146,12 @@ export class Sender {
     const { status } = outcome;
     const classification = settler.classify(outcome, call);
     const { kind } = classification;
-    settler.record(call, classification, status);
+    settler.note(call, 'error' in given ? given.error : given.value);
+    const isStrike = settler.record(call, classification, status) === 'strike';
     if (kind === 'transient') return { learnt: kind, sent: { kind, given, retryAfterMs: classification.retryAfterMs } };
     // A call that was called off has learnt nothing, not even that others may go.
     if (kind !== 'rejected') return { learnt: kind === 'none' && outcome.aborted ? undefined : kind, sent: passOn(given) };
-    const rejected: Rejected<T> = { kind, call, given, status, since: clock.now() };
+    const rejected: Rejected<T> = { kind, call, given, status, since: clock.now(), isStrike };
     job.noteRejected(rejected, ledger.sequence.next());
     return { learnt: kind, sent: rejected };
   }

@@ -19,11 +19,11 @@ export interface RunContext {
 export class AttemptContext implements RunContext {
   readonly attempt: number;
   readonly #flight: Flight;
-  readonly #onChecked: () => void;
+  readonly #onChecked: (response: object) => void;
   #unused = false;
   #wasChecked = false;
 
-  constructor(flight: Flight, attempt: number, onChecked: () => void) {
+  constructor(flight: Flight, attempt: number, onChecked: (response: object) => void) {
     this.#flight = flight;
     this.attempt = attempt;
     this.#onChecked = onChecked;
@@ -55,7 +55,7 @@ export class AttemptContext implements RunContext {
       if (response.status < 200 || response.status >= 300) throw new ResponseError(response);
       if (!this.#wasChecked) {
         this.#wasChecked = true;
-        this.#onChecked();
+        this.#onChecked(response);
       }
       return response;
     };

@@ -111,8 +111,11 @@ class Loop<T> implements IdleLoop {
       if (this.#latchkey.canRun(scope)) return true;
       this.#blocked.add(key);
       summary.blocked++;
-      // Work has met a block: it is counted, and told if it is the first to.
-      this.#latchkey.run(scope, nothing, { whenBlocked: 'skip' }).catch(() => {});
+      // Work has met a block: it is counted, and told if it is the first to. A refresh that helps has it start at once.
+      const wake = (): void => {
+        if (this.#latchkey.canRun(scope)) this.#wakeSoon();
+      };
+      this.#latchkey.run(scope, sendNothing, { whenBlocked: 'skip' }).then(wake, () => {});
       return false;
     });
   }
@@ -239,7 +242,7 @@ class Loop<T> implements IdleLoop {
 
 type Counts = { -readonly [Name in keyof TickSummary]: TickSummary[Name] };
 
-const nothing = (): undefined => undefined;
+const sendNothing: Attempt<undefined> = (_, context) => context.unused() as undefined;
 
 function keyOf(scope: Scope): string {
   if (typeof scope === 'string') return scope;

@@ -16,8 +16,10 @@ import type { Canaries } from './canary.js';
 import type { RunContext } from './context.js';
 import { Flight } from './flight.js';
 import type { Parking } from './parking.js';
+import type { Refresher } from './refresher.js';
 import { DEFAULT_PARK_MS, type RunOptions } from './run-options.js';
 import type { Seats } from './seats.js';
+import type { StatusBoard } from './status-board.js';
 
 export type Attempt<T> = (lease: Lease, context: RunContext) => T | Promise<T>;
 
@@ -35,6 +37,9 @@ export interface Workshop {
   /** No new attempts: Latchkey is closing. */
   readonly isClosing: () => boolean;
   readonly canary: { readonly mode: CanaryMode; readonly canaryMs: number; readonly proofMs: number };
+  /** Gets new credentials in place of old ones, where the gateway can. */
+  readonly refresher?: Refresher | undefined;
+  readonly statuses: StatusBoard;
   /** What the processes of a fleet agree on; none in a single process. */
   readonly coordinator?: Coordinator | undefined;
   /** There is a fleet now: a coordinator, and its store answers. */
@@ -62,6 +67,8 @@ export interface Rejected<T> {
   readonly given: Given<T>;
   readonly status: number | undefined;
   readonly since: number;
+  /** It does not count yet: the same credential may be tried again, once. */
+  readonly isStrike: boolean;
 }
 
 /** One run, from its start to its end. */
@@ -98,6 +105,7 @@ export class Job<T> {
   /** From now on only what was sent after `number` can prove the identity to this run. */
   noteRejected(rejected: Rejected<T>, number: number): void {
     this.rejection = rejected;
+    if (rejected.isStrike) return;
     this.#rejected ??= new Map();
     this.#rejected.set(rejected.call.identity, number);
   }

@@ -11,6 +11,11 @@ export interface RunOptions {
   readonly timeoutMs?: number | undefined;
   /** Does not wait for a canary. Default false. */
   readonly urgent?: boolean | undefined;
+  /**
+   * How long the credential has to last, in milliseconds, as far as its expiry is known: a job of ten minutes is not begun with a token that has two left.
+   * Default 0.
+   */
+  readonly minTtlMs?: number | undefined;
   /** The session's own credential or nothing. */
   readonly fallback?: 'none' | undefined;
   /** What becomes of a response that rejects the credential for good: an error (default), or the response itself, unread. */
@@ -26,19 +31,20 @@ export interface RunOptions {
 
 export const DEFAULT_PARK_MS = 5 * 60_000;
 
-const NAMES = new Set(['whenBlocked', 'parkMs', 'signal', 'timeoutMs', 'urgent', 'fallback', 'rejected', 'once', 'transient']);
+const NAMES = new Set(['whenBlocked', 'parkMs', 'signal', 'timeoutMs', 'urgent', 'minTtlMs', 'fallback', 'rejected', 'once', 'transient']);
 const TRANSIENT_NAMES = new Set(['retries', 'minMs', 'maxMs', 'maxRetryAfterMs']);
 
 /** @throws {TypeError} naming what is wrong, and `caller` as who was given it. */
 export function checkRunOptions(options: RunOptions, caller = 'run'): void {
   if (typeof options !== 'object' || options === null) throw new TypeError(`${caller}: \`options\` must be an object`);
   for (const name in options) if (!NAMES.has(name)) throw new TypeError(`${caller}: unknown option \`${name}\``);
-  const { whenBlocked, parkMs, signal, timeoutMs, urgent, fallback, rejected, once, transient } = options;
+  const { whenBlocked, parkMs, signal, timeoutMs, urgent, minTtlMs, fallback, rejected, once, transient } = options;
   requireOneOf(caller, 'whenBlocked', whenBlocked, ['throw', 'skip', 'park']);
   requireOneOf(caller, 'fallback', fallback, ['none']);
   requireOneOf(caller, 'rejected', rejected, ['throw', 'return']);
   requireMs(caller, 'parkMs', parkMs);
   requireMs(caller, 'timeoutMs', timeoutMs);
+  requireMs(caller, 'minTtlMs', minTtlMs);
   requireBoolean(caller, 'urgent', urgent);
   requireBoolean(caller, 'once', once);
   if (signal !== undefined && typeof signal.addEventListener !== 'function')

@@ -36,13 +36,14 @@ export class Runner {
   }
 
   run<T>(scope: WorkScope, attempt: Attempt<T>, options: RunOptions): Promise<T | undefined> {
-    const { counters, ledger, incidents, clock } = this.#shop;
+    const { counters, ledger, incidents, clock, refresher, statuses } = this.#shop;
     const { signal, timeoutMs } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     counters.runs++;
-    if (options.whenBlocked === 'skip' && ledger.choose(scope) === undefined) {
+    if (options.whenBlocked === 'skip' && ledger.choose(scope) === undefined && refresher?.recover(scope) === undefined) {
       // The short way for what a loop meets most often while a credential is dead.
       incidents.meet(scope, 'unsent');
+      statuses.note(scope);
       this.#acquirer.skipped(scope);
       return Promise.resolve(undefined);
     }
@@ -58,9 +59,11 @@ export class Runner {
 
   /** Resolves once the scope can work. */
   whenRunnable(scope: WorkScope, signal: AbortSignal | undefined, timeoutMs = DEFAULT_PARK_MS): Promise<void> {
-    const { ledger, parking, seats } = this.#shop;
+    const { ledger, parking, seats, refresher, statuses } = this.#shop;
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (ledger.choose(scope) !== undefined) return Promise.resolve();
+    refresher?.recover(scope);
+    statuses.note(scope);
     if (!seats.take()) return Promise.reject(new LatchkeyError('PARK_OVERFLOW', 'too many runs wait already', { scope: scope.parts }));
     const flight = new Flight(scope);
     this.flights.add(flight);
@@ -181,8 +184,10 @@ export class Runner {
     if (job.options.once === true) return this.#acquirer.blocked(job);
     const choice = this.#shop.ledger.choose(job.scope);
     const step = nextStep({ retried: job.retried, resolved: choice !== undefined, changed: choice !== undefined && job.maySend(choice) });
-    const park = choice === undefined && job.options.whenBlocked === 'park' && !job.retried;
-    if (step === 'blocked' && !park) return this.#acquirer.blocked(job);
+    const isToBe = choice === undefined && !job.retried;
+    const park = isToBe && job.options.whenBlocked === 'park';
+    const refresh = isToBe && this.#shop.refresher?.recover(job.scope) !== undefined;
+    if (step === 'blocked' && !park && !refresh) return this.#acquirer.blocked(job);
     const again = await this.#leaseAndSend(job, rejected);
     return again.kind === 'rejected' ? this.#acquirer.blocked(job) : again;
   }
@@ -198,7 +203,8 @@ export class Runner {
       if (rejected !== undefined) await this.#drained(job, rejected);
       // While the run was on its way, it may have been broken off, or the credential fallen to somebody else's call.
       const isWanted = job.flight.interruption === undefined && !this.#shop.isClosing();
-      if (isWanted && this.#shop.ledger.choose(job.scope)?.identity === acquired.choice.identity) {
+      const choice = this.#shop.ledger.choose(job.scope);
+      if (isWanted && choice?.identity === acquired.choice.identity && choice.probe === acquired.choice.probe) {
         const sending = this.#sender.send(job, acquired);
         if (rejected !== undefined) this.#noteRetry(job, rejected, acquired);
         return sending;

@@ -29,7 +29,7 @@ function hinted() {
     return new LeasedCall(choice, SCOPE, ledger.sequence.next());
   };
   const judge = (call: LeasedCall, kind: 'accepted' | 'held'): boolean =>
-    ledger.judge(call, kind === 'held' ? { kind, ms: 500, reason: undefined } : { kind }, undefined, clock.now());
+    ledger.judge(call, kind === 'held' ? { kind, ms: 500, reason: undefined } : { kind }, undefined, clock.now()) === 'applied';
   return { ledger, clock, told, identity, lease, judge };
 }
 

@@ -157,7 +157,7 @@ describe('displaces', () => {
 });
 
 describe('completesBlock', () => {
-  const fell = (since: number, passed: number): Obstacle => ({ reason: 'rejected', status: 401, since, passed });
+  const fell = (since: number, passed: number): Obstacle => ({ reason: 'rejected', status: 401, since, passed, probes: 0 });
 
   it('the later fall does; of two at one time the one that was passed later', () => {
     expect(completesBlock(fell(2, 1), fell(1, 9))).toBe(true);

@@ -47,6 +47,7 @@ function asked(options: Options = {}) {
   const leaves: Deferred<IncidentEnding>[] = [];
   const ends: (((id: string) => void) | undefined)[] = [];
   const coordinator: Coordinator = {
+    claimRefresh: async () => ({ state: 'down' }),
     claimCanary: async () => ({ state: 'down' }),
     enterIncident(of, id) {
       const answer = deferred<IncidentClaim>();

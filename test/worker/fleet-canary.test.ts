@@ -28,6 +28,7 @@ interface Asked {
 function process(options: Omit<LatchkeyOptions, 'store'> = {}) {
   const asked: Asked[] = [];
   const coordinator: Coordinator = {
+    claimRefresh: async () => ({ state: 'down' }),
     claimCanary(identity, ms) {
       const answer = deferred<CanaryClaim>();
       const done: AfterCanary[] = [];

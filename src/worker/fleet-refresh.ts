@@ -1,0 +1,50 @@
+import { startTimer } from '../clock.js';
+import type { AfterRefresh, Coordinator, RefreshClaim } from '../ledger/store.js';
+import type { RefreshFlight } from './refresh-flight.js';
+
+/** A process that holds the right and does not give it back is dead, or has paused between its tries: it is looked at twice. */
+const MOST_LOOKS = 2;
+
+/**
+ * Waits until it is this process's turn to refresh, or another has done so. `busy`: another goes on trying. `nothing`: it found nothing better. `done`: it is
+ * not needed any more, or this process may go on.
+ */
+export async function awaitFleet(
+  flight: RefreshFlight,
+  coordinator: Coordinator,
+  ms: number,
+  isNeeded: () => boolean,
+): Promise<'done' | 'busy' | 'nothing'> {
+  if (flight.claim !== undefined) {
+    if (await flight.claim.keep(ms)) return 'done';
+    flight.claim = undefined;
+  }
+  for (let late = 0; isNeeded(); ) {
+    const claim = await coordinator.claimRefresh(flight.identity, flight.scope, ms);
+    if (claim.state === 'down') return 'done';
+    if (claim.state === 'acquired') {
+      if (isNeeded()) flight.claim = claim;
+      else claim.done('look');
+      return 'done';
+    }
+    const after = await givenBack(flight, claim, ms);
+    if (after === 'nothing') return 'nothing';
+    if (after === undefined && ++late >= MOST_LOOKS) return 'busy';
+  }
+  return 'done';
+}
+
+/** Why another process gave the right back; undefined if it did not in time. */
+function givenBack(flight: RefreshFlight, claim: Extract<RefreshClaim, { state: 'held' }>, ms: number): Promise<AfterRefresh | undefined> {
+  return new Promise((resolve) => {
+    const end = (after: AfterRefresh | undefined): void => {
+      timer.cancel();
+      unhear();
+      flight.unhear = undefined;
+      resolve(after);
+    };
+    const timer = startTimer(ms, () => end(undefined));
+    const unhear = claim.onDone(end);
+    flight.unhear = () => end('again');
+  });
+}

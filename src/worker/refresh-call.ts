@@ -1,0 +1,54 @@
+import { startTimer } from '../clock.js';
+import { Credential } from '../credential/credential.js';
+import type { Lease } from '../ledger/lease.js';
+
+/** What a refresh is told beside the lease. */
+export interface RefreshContext {
+  /** Aborts when the try takes longer than `refreshMs`, or Latchkey is closed. Pass it on to the client. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Gets a credential in place of one that has expired, is about to, or was rejected: the lease says which, and for whose work. Resolves with undefined where
+ * there is nothing to refresh it with; rejects with what the token endpoint's client threw.
+ */
+export type RefreshFunction = (lease: Lease, context: RefreshContext) => Credential | undefined | Promise<Credential | undefined>;
+
+/** The try took too long. */
+class RefreshTimeout extends Error {}
+Object.defineProperty(RefreshTimeout.prototype, 'name', { value: 'TimeoutError', configurable: true, writable: true });
+
+/**
+ * One try, broken off after so many milliseconds. What arrives after that all the same goes to `late`: a refresh token may have been used up for it.
+ * @throws what the function threw, a time-out, or a TypeError for what is no credential.
+ */
+export async function callRefresh(
+  refresh: RefreshFunction,
+  lease: Lease,
+  ms: number,
+  controller: AbortController,
+  late: (credential: Credential) => void,
+): Promise<Credential | undefined> {
+  let isOver = false;
+  const timer = startTimer(ms, () => controller.abort(new RefreshTimeout(`the refresh took longer than ${ms} ms`)));
+  const { signal } = controller;
+  const broken = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  const answer = (async () => {
+    const credential = await refresh(lease, { signal });
+    if (credential !== undefined && !(credential instanceof Credential))
+      throw new TypeError('refresh: must resolve with a credential, or undefined');
+    if (isOver && credential !== undefined) late(credential);
+    return credential;
+  })();
+  // Whoever waits has been told of the other.
+  answer.catch(() => {});
+  broken.catch(() => {});
+  try {
+    return await Promise.race([answer, broken]);
+  } finally {
+    isOver = true;
+    timer.cancel();
+  }
+}

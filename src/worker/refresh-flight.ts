@@ -1,0 +1,57 @@
+import type { WorkScope } from '../ledger/scope-key.js';
+import type { RefreshClaim } from '../ledger/store.js';
+import type { Identity } from '../ledger/verdicts.js';
+import type { Source } from '../policy/choose.js';
+import { beginRefresh, type RefreshProgress } from '../policy/refresh.js';
+
+/** One identity's refresh, from its first try until it is through or given up. Whoever waits for it waits on their own account. */
+export class RefreshFlight {
+  readonly identity: Identity;
+  /** Whose work asked for it first: it is made on that one's behalf. */
+  readonly scope: WorkScope;
+  readonly source: Source;
+  progress: RefreshProgress;
+  /** When the next try is made; undefined while one is out. Milliseconds since the epoch. */
+  next: number | undefined = undefined;
+  timer: { cancel(): void } | undefined = undefined;
+  /** Of the try that is out. */
+  controller: AbortController | undefined = undefined;
+  /** The fleet's leave to refresh. */
+  claim: Extract<RefreshClaim, { state: 'acquired' }> | undefined = undefined;
+  /** Stops waiting for another process. */
+  unhear: (() => void) | undefined = undefined;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(identity: Identity, scope: WorkScope, source: Source, now: number) {
+    this.identity = identity;
+    this.scope = scope;
+    this.source = source;
+    this.progress = beginRefresh(now);
+  }
+
+  /** Worth waiting for: a try is out, and those before it have not failed for long. */
+  get isPromising(): boolean {
+    return this.next === undefined && this.progress.phase === 'refreshing';
+  }
+
+  /** Calls back once, when the try that is out has not helped, or somebody has to look. Returns how to wait no more. */
+  wait(proceed: () => void): () => void {
+    this.#waiters.add(proceed);
+    return () => this.#waiters.delete(proceed);
+  }
+
+  /** The try is over. */
+  release(): void {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const proceed of waiters) proceed();
+  }
+
+  /** Nothing goes on by itself any more. */
+  stop(): void {
+    this.timer?.cancel();
+    this.unhear?.();
+    this.controller?.abort();
+    this.controller = this.timer = this.unhear = undefined;
+  }
+}

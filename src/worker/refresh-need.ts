@@ -1,0 +1,28 @@
+import type { Candidate } from '../ledger/block.js';
+import type { LedgerReader } from '../ledger/reader.js';
+import type { WorkScope } from '../ledger/scope-key.js';
+import type { Identity } from '../ledger/verdicts.js';
+import { isDead } from '../policy/choose.js';
+
+/** Whether a candidate is over, so that only another token helps: that one scope may not use it, or that it is held, no refresh changes. */
+export function isOver({ identity, obstacle, refused }: Candidate): boolean {
+  if (refused || obstacle === undefined) return false;
+  return obstacle.reason === 'expired' || (obstacle.reason === 'rejected' && identity.ruling.state === 'rejected');
+}
+
+/** Whether a refresh may be asked for: it has not been refused, nor found to bring nothing better a moment ago. */
+export function mayRefresh(identity: Identity, { minTtlMs }: WorkScope, now: number): boolean {
+  const { unrefreshable, hinted } = identity;
+  if (identity.credential === undefined) return false;
+  if (unrefreshable !== undefined && (unrefreshable.until === undefined || now < unrefreshable.until)) return false;
+  // Where a new one does not last long enough, the next would not either.
+  const isTooShort = hinted?.freshMs !== undefined && hinted.freshMs <= minTtlMs && !isDead(identity, now);
+  return !isTooShort;
+}
+
+/** Whether there is something to refresh still: a slot points at it, and it is over, or soon will be. */
+export function isRefreshNeeded(ledger: Pick<LedgerReader, 'isUsable'>, identity: Identity, scope: WorkScope, now: number): boolean {
+  if (!identity.known || !mayRefresh(identity, scope, now)) return false;
+  const isDue = identity.refreshAt !== undefined && now >= identity.refreshAt;
+  return isDue || isDead(identity, now) || !ledger.isUsable(identity, scope);
+}

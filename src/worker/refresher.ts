@@ -1,0 +1,294 @@
+import { type Clock, startTimer } from '../clock.js';
+import type { Credential } from '../credential/credential.js';
+import { redactedCopy } from '../credential/redact.js';
+import type { Emitter } from '../events.js';
+import type { Candidate } from '../ledger/block.js';
+import type { Choice } from '../ledger/call.js';
+import { IssuedLease } from '../ledger/lease.js';
+import type { Ledger } from '../ledger/ledger.js';
+import type { WorkScope } from '../ledger/scope-key.js';
+import type { Settler } from '../ledger/settle.js';
+import type { AfterRefresh, Coordinator } from '../ledger/store.js';
+import type { OnSucceeded } from '../ledger/succession.js';
+import type { Identity } from '../ledger/verdicts.js';
+import { isDead } from '../policy/choose.js';
+import { outcomeOfError, parsedBody } from '../policy/outcome.js';
+import { afterTransient, classifyRefreshFailure, type RefreshFailure, type RefreshProgress } from '../policy/refresh.js';
+import type { Counters } from '../stats.js';
+import { awaitFleet } from './fleet-refresh.js';
+import { callRefresh, type RefreshFunction } from './refresh-call.js';
+import { RefreshFlight } from './refresh-flight.js';
+import { isOver, isRefreshNeeded, mayRefresh } from './refresh-need.js';
+
+/** Refreshes that go on at once, short of which another credential's has to wait for its next call. */
+const MOST_FLIGHTS = 1_000;
+/** A refresh that brought nothing better is not asked for again before. */
+const AGAIN_MS = 10 * 60_000;
+/** Longer than the try itself, for the way to the store and back. */
+const LOCK_MARGIN_MS = 2_000;
+
+export interface RefresherOptions {
+  readonly ledger: Ledger;
+  readonly settler: Settler;
+  readonly clock: Clock;
+  readonly emitter: Emitter;
+  readonly counters: Counters;
+  readonly refresh: RefreshFunction;
+  /** How long one try may take, in milliseconds. */
+  readonly tryMs: number;
+  readonly onSucceeded: OnSucceeded;
+  /** What is to be had for a scope by refreshing is not to be had, for now or for good. */
+  readonly onStuck: (scope: WorkScope) => void;
+  /** How a scope stands may have changed. */
+  readonly onChanged: (identity: Identity) => void;
+  readonly coordinator?: Coordinator | undefined;
+  readonly isFleet?: (() => boolean) | undefined;
+}
+
+/** Gets new credentials in place of old ones: one refresh of each at a time, whoever asks for it, in the whole fleet. */
+export class Refresher {
+  readonly #options: RefresherOptions;
+  readonly #flights = new Map<Identity, RefreshFlight>();
+  #closed = false;
+
+  constructor(options: RefresherOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#flights.size;
+  }
+
+  /** Sees to it that a blocked scope's credential is refreshed, if that can help. Returns what to wait for, if that is worth it. */
+  recover(scope: WorkScope): RefreshFlight | undefined {
+    const flight = this.#flightFor(scope) ?? this.#begin(scope, this.#refreshable(scope));
+    return flight?.isPromising === true ? flight : undefined;
+  }
+
+  /** Work goes on with this: what is about to expire is refreshed meanwhile, and what it is lent in place of. Never holds anybody up. */
+  advise(scope: WorkScope, { source, identity }: Choice): void {
+    if (source === 'global' && scope.session !== undefined) {
+      const [own] = this.#options.ledger.candidates(scope);
+      if (own?.source !== 'session' || this.#flights.has(own.identity) || !isOver(own)) return;
+      if (this.#mayRefresh(own.identity, scope)) this.#begin(scope, own);
+      return;
+    }
+    const { refreshAt } = identity;
+    if (refreshAt === undefined || this.#options.clock.now() < refreshAt || this.#flights.has(identity)) return;
+    if (this.#mayRefresh(identity, scope)) this.#begin(scope, { source, identity });
+  }
+
+  /** Whether a blocked scope may have a credential soon: a refresh is on its way that has not failed for long, or would be if it were asked for. */
+  isHopeful(scope: WorkScope): boolean {
+    const flight = this.#flightFor(scope);
+    return flight === undefined ? this.#refreshable(scope) !== undefined : flight.progress.phase === 'refreshing';
+  }
+
+  /** The refresh that a blocked scope depends on, and when it is tried next. */
+  progress(scope: WorkScope): { readonly progress: RefreshProgress; readonly next: number | undefined } | undefined {
+    return this.#flightFor(scope);
+  }
+
+  /** Resolves once no try is out: what a refresh token was used up for is not to be lost. No new one begins. */
+  async settled(): Promise<void> {
+    this.#closed = true;
+    for (const flight of [...this.#flights.values()]) if (flight.controller === undefined) this.#end(flight, 'again');
+    await Promise.all([...this.#flights.values()].map((flight) => new Promise<void>((resolve) => flight.wait(resolve))));
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const flight of [...this.#flights.values()]) this.#end(flight, 'again');
+  }
+
+  #flightFor(scope: WorkScope): RefreshFlight | undefined {
+    if (this.#flights.size === 0) return undefined;
+    for (const { identity } of this.#options.ledger.candidates(scope)) {
+      const flight = this.#flights.get(identity);
+      if (flight !== undefined) return flight;
+    }
+    return undefined;
+  }
+
+  #refreshable(scope: WorkScope): Candidate | undefined {
+    if (this.#closed || this.#flights.size >= MOST_FLIGHTS) return undefined;
+    return this.#options.ledger.candidates(scope).find((candidate) => isOver(candidate) && this.#mayRefresh(candidate.identity, scope));
+  }
+
+  #mayRefresh(identity: Identity, scope: WorkScope): boolean {
+    return !this.#closed && mayRefresh(identity, scope, this.#options.clock.now());
+  }
+
+  #begin(scope: WorkScope, found: Pick<Candidate, 'source' | 'identity'> | undefined): RefreshFlight | undefined {
+    if (found === undefined || this.#flights.size >= MOST_FLIGHTS) return undefined;
+    const flight = new RefreshFlight(found.identity, scope, found.source, this.#options.clock.now());
+    this.#flights.set(found.identity, flight);
+    this.#options.onChanged(flight.identity);
+    void this.#try(flight);
+    return flight;
+  }
+
+  async #try(flight: RefreshFlight): Promise<void> {
+    try {
+      flight.next = flight.timer = undefined;
+      if (!(await this.#mayTry(flight))) return;
+      const { identity, scope, source } = flight;
+      const { ledger, settler, refresh, tryMs, counters } = this.#options;
+      const { credential } = identity;
+      if (credential === undefined) {
+        this.#end(flight, 'again');
+        return;
+      }
+      const sent = ledger.sequence.next();
+      const lease = new IssuedLease({ source, identity, credential, session: undefined, probe: false }, scope, sent, settler);
+      counters.refreshes++;
+      flight.controller = new AbortController();
+      try {
+        const answer = await callRefresh(refresh, lease, tryMs, flight.controller, (late) => this.#installLate(flight, late, sent));
+        if (this.#isCurrent(flight)) this.#answered(flight, answer, sent);
+      } catch (error) {
+        if (this.#isCurrent(flight)) this.#failed(flight, error, sent);
+      }
+    } catch (error) {
+      // A clock of the user's that throws, say.
+      this.#options.emitter.contain('refresh', error);
+      this.#end(flight, 'again');
+    }
+  }
+
+  #isCurrent(flight: RefreshFlight): boolean {
+    return this.#flights.get(flight.identity) === flight;
+  }
+
+  /** Whether there is still something to refresh, once it is this process's turn. */
+  async #mayTry(flight: RefreshFlight): Promise<boolean> {
+    const { coordinator, isFleet, tryMs } = this.#options;
+    if (coordinator !== undefined && isFleet?.() === true) {
+      const turn = await awaitFleet(flight, coordinator, tryMs + LOCK_MARGIN_MS, () => this.#isCurrent(flight) && this.#isNeeded(flight));
+      if (!this.#isCurrent(flight)) return false;
+      if (turn === 'busy') {
+        this.#pause(flight);
+        return false;
+      }
+      if (turn === 'nothing') this.#rest(flight, this.#options.ledger.sequence.next());
+    }
+    if (this.#isNeeded(flight)) return true;
+    this.#end(flight, 'look');
+    return false;
+  }
+
+  #isNeeded({ identity, scope }: RefreshFlight): boolean {
+    return !this.#closed && isRefreshNeeded(this.#options.ledger, identity, scope, this.#options.clock.now());
+  }
+
+  #answered(flight: RefreshFlight, answer: Credential | undefined, sent: number): void {
+    if (answer !== undefined && this.#install(flight, answer, sent)) {
+      this.#end(flight, 'look');
+      return;
+    }
+    const { identity } = flight;
+    this.#rest(flight, sent);
+    this.#tell(flight, { kind: 'unchanged', status: undefined, code: undefined }, identity.unrefreshable?.until);
+    this.#end(flight, 'nothing');
+    this.#options.onStuck(flight.scope);
+  }
+
+  /** Returns whether there is anything better now. */
+  #install({ identity, scope }: RefreshFlight, credential: Credential, at: number): boolean {
+    const { ledger, clock, counters, emitter, onSucceeded } = this.#options;
+    const known = ledger.identity(scope, credential);
+    if (known === identity || (known !== undefined && isDead(known, clock.now()))) return false;
+    const expiresAt = ledger.expiryOf(identity.provider, credential);
+    if (expiresAt !== undefined && clock.now() >= expiresAt) return false;
+    const from = identity.fingerprint;
+    const to = ledger.succeed(identity, { tenant: scope.tenant, credential, at }, onSucceeded);
+    // Nobody holds the old one any more: a client has brought another, or has left.
+    if (to === undefined) return true;
+    counters.refreshed++;
+    emitter.emit('refreshed', () => ({ scope: scope.parts, fingerprint: to.fingerprint, from }));
+    return true;
+  }
+
+  #installLate(flight: RefreshFlight, credential: Credential, sent: number): void {
+    if (this.#closed || !this.#install(flight, credential, sent)) return;
+    if (this.#isCurrent(flight)) this.#end(flight, 'look');
+  }
+
+  #failed(flight: RefreshFlight, error: unknown, sent: number): void {
+    const { identity } = flight;
+    const { ledger, clock, emitter, refresh } = this.#options;
+    const outcome = outcomeOfError(error);
+    const failure = classifyRefreshFailure({ ...outcome, body: parsedBody(outcome.body) });
+    if (failure.status === undefined && failure.code === undefined && outcome.timedOut !== true && failure.kind === 'transient')
+      emitter.contain('refresh', redactedCopy(error, identity.credential === undefined ? [] : [identity.credential]), refresh);
+    switch (failure.kind) {
+      case 'transient':
+        this.#pause(flight, failure);
+        return;
+      case 'aborted':
+        this.#rest(flight, sent);
+        this.#tell(flight, failure, identity.unrefreshable?.until);
+        this.#end(flight, 'again');
+        return;
+      case 'permanent': {
+        const { status, code } = failure;
+        ledger.unrefreshable(identity, { at: sent, until: undefined, status, code });
+        // What works still is worked with until it is over: then there is nothing to wait for.
+        if (isDead(identity, clock.now())) ledger.condemn(identity, sent, status);
+        this.#tell(flight, failure, undefined);
+        this.#end(flight, 'look');
+        this.#options.onStuck(flight.scope);
+      }
+    }
+  }
+
+  /** Until the next try, or for good. Whoever waits is told that it takes longer. */
+  #pause(flight: RefreshFlight, failure?: RefreshFailure): void {
+    const { clock, ledger, onStuck, onChanged, tryMs } = this.#options;
+    const now = clock.now();
+    const before = flight.progress.phase;
+    const after = afterTransient(flight.progress, now);
+    if (failure !== undefined) this.#tell(flight, failure, after?.at);
+    if (after === undefined) {
+      ledger.unrefreshable(flight.identity, { at: ledger.sequence.next(), until: undefined, status: failure?.status, code: failure?.code });
+      this.#end(flight, 'look');
+      onStuck(flight.scope);
+      return;
+    }
+    flight.progress = after.progress;
+    flight.next = after.at;
+    flight.controller = undefined;
+    flight.timer = startTimer(after.at - now, () => void this.#try(flight));
+    // As long as it goes on here, no other process has to begin.
+    void flight.claim?.keep(after.at - now + tryMs + LOCK_MARGIN_MS);
+    flight.release();
+    onChanged(flight.identity);
+    if (before !== after.progress.phase) onStuck(flight.scope);
+  }
+
+  /** It brought nothing, and is not asked again for a while. */
+  #rest({ identity }: RefreshFlight, sent: number): void {
+    identity.endRefresh({ at: sent, until: this.#options.clock.now() + AGAIN_MS, status: undefined, code: undefined });
+  }
+
+  #end(flight: RefreshFlight, after: AfterRefresh): void {
+    if (!this.#isCurrent(flight)) return;
+    this.#flights.delete(flight.identity);
+    const { claim } = flight;
+    flight.claim = undefined;
+    flight.stop();
+    claim?.done(after);
+    flight.release();
+    this.#options.onChanged(flight.identity);
+  }
+
+  #tell(
+    { scope, identity }: RefreshFlight,
+    failure: Omit<RefreshFailure, 'kind'> & { kind: RefreshFailure['kind'] | 'unchanged' },
+    next: number | undefined,
+  ): void {
+    const { emitter, counters } = this.#options;
+    counters.refreshesFailed++;
+    emitter.emit('refreshFailed', () => ({ scope: scope.parts, fingerprint: identity.fingerprint, ...failure, next }));
+  }
+}
