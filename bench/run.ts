@@ -7,6 +7,11 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   memory: async () => (await import('./memory.js')).memory,
   startup: async () => (await import('./startup.js')).startup,
   fleet: async () => (await import('./fleet.js')).fleet,
+  'refresh-spread': async () => (await import('./refresh-spread.js')).refreshSpread,
+  storm: async () => (await import('./storm.js')).storm,
+  late: async () => (await import('./late.js')).late,
+  revoked: async () => (await import('./revoked.js')).revoked,
+  represented: async () => (await import('./represented.js')).represented,
 };
 
 const [name = '', ...options] = process.argv.slice(2);

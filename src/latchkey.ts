@@ -93,9 +93,12 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       incidents.worked(scope);
       statuses.worked(scope);
     },
-    onRejected: (scope) => {
+    beforeRejected: (scope) => {
       if (refresher !== undefined && ledger.choose(scope) === undefined) refresher.recover(scope);
+    },
+    onRejected: (scope) => {
       incidents.meet(scope, 'sent');
+      statuses.note(scope);
     },
   });
   const isClosed = (): boolean => closing !== undefined;

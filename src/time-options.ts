@@ -73,14 +73,14 @@ export function readTimeOptions({ expiry, refresh, refreshMs, probe, strikes }: 
   if (refresh !== undefined) requireFunction('refresh', refresh);
   return {
     // Whoever refreshes wants to do so in time.
-    expiry: expiry === undefined && refresh === undefined ? undefined : readExpiry(expiry ?? {}),
+    expiry: expiry === undefined && refresh === undefined ? undefined : readExpiry(expiry),
     refresh: refresh && { refresh, tryMs },
-    probes: probe === 'off' ? undefined : readProbe(probe ?? {}),
-    strikes: strikes && readStrikes(strikes),
+    probes: probe === 'off' ? undefined : readProbe(probe),
+    strikes: strikes === undefined ? undefined : readStrikes(strikes),
   };
 }
 
-function readExpiry(expiry: ExpiryOptions): ExpirySettings {
+function readExpiry(expiry: ExpiryOptions = {}): ExpirySettings {
   requireObject('expiry', expiry);
   requireKnown('expiry.', expiry, ['jwt', 'header', 'advisoryMs', 'mandatoryMs', 'jitterMs', 'graceMs']);
   const { jwt = true, header } = expiry;
@@ -97,8 +97,8 @@ function readExpiry(expiry: ExpiryOptions): ExpirySettings {
   };
 }
 
-function readProbe(probe: ProbeOptions): ProbeRules {
-  requireObject('probe', probe);
+function readProbe(probe: ProbeOptions = {}): ProbeRules {
+  if (typeof probe !== 'object' || probe === null) throw new TypeError("createLatchkey: `probe` must be 'off' or an object");
   requireKnown('probe.', probe, ['afterMs', 'maxMs', 'sessionTokens']);
   const { sessionTokens = false } = probe;
   requireBoolean('probe.sessionTokens', sessionTokens);

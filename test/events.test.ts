@@ -48,8 +48,8 @@ describe('events: payloads', () => {
     expect(named(heard, 'accepted')).toEqual([about]);
     expect(named(heard, 'denied')).toEqual([{ ...about, status: 403 }]);
     expect(named(heard, 'rejected')).toEqual([
-      { ...about, status: 403, reach: 'scope', late: false },
-      { scope: SLOT, fingerprint: A.fingerprint, status: 401, reach: 'identity', late: false },
+      { ...about, status: 403, reach: 'scope', late: false, strike: false },
+      { scope: SLOT, fingerprint: A.fingerprint, status: 401, reach: 'identity', late: false, strike: false },
     ]);
     expect(named(heard, 'held')).toEqual([{ scope: SLOT, fingerprint: A.fingerprint, until: START + 5_000, reason: 'quota' }]);
   });
@@ -59,7 +59,9 @@ describe('events: payloads', () => {
     const early = latchkey.capture(SLOT, A);
     latchkey.capture(SLOT, A).settle(200);
     early.settle(401);
-    expect(named(heard, 'rejected')).toEqual([{ scope: SLOT, fingerprint: A.fingerprint, status: 401, reach: 'identity', late: true }]);
+    expect(named(heard, 'rejected')).toEqual([
+      { scope: SLOT, fingerprint: A.fingerprint, status: 401, reach: 'identity', late: true, strike: false },
+    ]);
     expect(latchkey.stats()).toMatchObject({ late: 1, rejected: 1 });
   });
 

@@ -14,6 +14,8 @@ export interface Bench {
   measure(): Promise<Row[]>;
   /** Undefined for a row that is there to compare with. */
   target(row: Row, rows: readonly Row[]): Target | undefined;
+  /** Which of several rounds a row is. Default: medians. */
+  readonly rounds?: string;
   /** What a reader of the table should know. */
   readonly notes: readonly string[];
 }
@@ -35,7 +37,7 @@ export async function report(bench: Bench, asJson: boolean): Promise<void> {
   });
   console.log(table([...fields, 'target', ''], lines));
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
-  console.log(`\n${[...bench.notes, `Node ${process.version}; medians; took ${seconds} s.`].join('\n')}`);
+  console.log(`\n${[...bench.notes, `Node ${process.version}; ${bench.rounds ?? 'medians'}; took ${seconds} s.`].join('\n')}`);
 }
 
 function rounded(figure: Cell): Cell {

@@ -61,8 +61,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const mustLogIn = requiresAuth(host) || Object.keys(passwords).length > 0;
   requireVerifier(host, Object.keys(passwords).length > 0 ? users.verify : undefined);
 
-  // Clients are strangers to each other: no session's work is done with another one's credential.
-  const latchkey = createLatchkey({ fallback: 'none' });
+  // Clients are strangers to each other: no session's work is done with another one's credential. Where it is a JWT, it says itself when it expires.
+  const latchkey = createLatchkey({ fallback: 'none', expiry: {} });
   const stopPrinting = printEvents(latchkey, print);
   const sessions = seenSessions(latchkey);
   const onError = (error: unknown): void => print(`background work failed: ${isLatchkeyError(error) ? error.code : nameOf(error)}`);

@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
-import { isLatchkeyError, type Latchkey } from 'latchkey';
+import type { Latchkey } from 'latchkey';
 import { type AuthFetch, createAuthFetch } from 'latchkey/fetch';
-import { tagHeaders } from 'latchkey/signals';
+import { credentialAnswer, sendAnswer, tagHeaders } from 'latchkey/signals';
 import { sendJson } from './answers.js';
 import type { Pages } from './pages.js';
 import type { SeenSessions } from './seen-sessions.js';
@@ -46,8 +46,9 @@ export function createOperator(latchkey: Latchkey, { upstreams, sessions, pages,
     try {
       answer = await authFetch(target, { signal: gone.signal });
     } catch (error) {
-      // Not marked: no upstream has said anything.
-      if (isLatchkeyError(error)) sendJson(response, 503, { error: error.code, detail: explainInWords(provider) });
+      // Neither is marked: no upstream has said anything.
+      const unavailable = credentialAnswer(error, { detail: explainInWords(provider) });
+      if (unavailable !== undefined) sendAnswer(response, unavailable);
       else sendJson(response, 502, { error: 'UPSTREAM_UNREACHABLE', detail: 'The upstream could not be reached.' });
       return;
     }

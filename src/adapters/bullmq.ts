@@ -25,12 +25,16 @@ export interface AuthProcessor<Job extends ProcessedJob, Result> {
   close(): Promise<void>;
 }
 
+/** How long a worker waits for a refresh before it turns to the next job. */
+const REFRESH_WAIT_MS = 2_000;
+
 /** What ends a run for want of a credential: the queue is the better place to wait, for those too that waited in the run. */
 const WANTING: ReadonlySet<LatchkeyErrorCode> = new Set<LatchkeyErrorCode>([
   'CREDENTIAL_MISSING',
   'CREDENTIAL_REJECTED',
   'CREDENTIAL_HELD',
   'CREDENTIAL_EXPIRED',
+  'AUTH_RETRYING',
   'PARK_TIMEOUT',
   'PARK_OVERFLOW',
 ]);
@@ -54,11 +58,12 @@ export function createAuthProcessor<Job extends ProcessedJob, Result>(
     await latchkey.load([scope]);
     if (latchkey.canRun(scope)) return undefined;
     try {
-      await latchkey.run(scope, nothing);
+      await latchkey.run(scope, nothing, { timeoutMs: REFRESH_WAIT_MS });
       return undefined;
     } catch (error) {
-      if (isLatchkeyError(error)) return error;
-      throw error;
+      if (!isLatchkeyError(error)) throw error;
+      if (error.code !== 'TIMEOUT') return error;
+      return latchkey.canRun(scope) ? undefined : refreshingError(latchkey, scope);
     }
   };
 
@@ -101,6 +106,13 @@ export function createAuthProcessor<Job extends ProcessedJob, Result>(
     stats: () => lot.stats,
     close: () => lot.close(),
   };
+}
+
+/** The refresh that would help takes longer than a worker waits. */
+function refreshingError(latchkey: Latchkey, scope: Scope): LatchkeyError {
+  const { since, next: until } = latchkey.status(scope);
+  const details = { scope: partsOf(scope), since, until };
+  return new LatchkeyError('AUTH_RETRYING', 'the credential is being refreshed still, nothing was sent', details);
 }
 
 /** For work that is to meet a block, not to be done. */

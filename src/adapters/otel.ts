@@ -31,7 +31,7 @@ const STATE = 'latchkey.scope.state';
  * @throws {TypeError} for a latchkey, meter or option that is none.
  */
 export function observeLatchkey(latchkey: Latchkey, meter: ObservableMeter, options: ObserveOptions = {}): () => void {
-  requireMethods('latchkey', latchkey, ['stats', 'snapshot', 'resolve'], 'come from createLatchkey()');
+  requireMethods('latchkey', latchkey, ['stats', 'snapshot', 'resolve', 'status'], 'come from createLatchkey()');
   requireMethods('meter', meter, ['createObservableCounter', 'createObservableGauge'], 'be a Meter of OpenTelemetry');
   requireMethods('meter', meter, ['addBatchObservableCallback', 'removeBatchObservableCallback'], 'be a Meter of OpenTelemetry');
   const attributes = readAttributes(options);

@@ -11,7 +11,7 @@ export interface OutgoingRequest {
 }
 
 /** What the adapters for outgoing calls have in common. */
-export interface OutgoingOptions extends Pick<RunOptions, 'parkMs' | 'timeoutMs' | 'urgent' | 'fallback' | 'transient'> {
+export interface OutgoingOptions extends Pick<RunOptions, 'parkMs' | 'timeoutMs' | 'urgent' | 'minTtlMs' | 'fallback' | 'transient'> {
   /** Whose work a call is; a rule may say undefined, and then it goes out as it is. */
   readonly scope: Scope | ((request: OutgoingRequest) => Scope | undefined);
   /** The only origins that get a credential, such as `https://api.example.com`; calls elsewhere go out as they are. */

@@ -2,8 +2,8 @@
 const LONGEST_TOKEN = 32 * 1024;
 /** From the year 2000, in seconds: what says less was never issued. */
 const EARLIEST_SECONDS = 946_684_800;
-/** Above this it was written in milliseconds: as seconds it would be the year 5138. */
-const SMALLEST_MS = 1e11;
+/** From here on it was written in milliseconds: as seconds it would be the year 31969, and "never" is often the last second of 9999. */
+const SMALLEST_MS = EARLIEST_SECONDS * 1000;
 /** The last moment that a `Date` can hold. */
 const LATEST_MS = 8.64e15;
 const PART = /^[A-Za-z0-9_-]+$/;
@@ -27,6 +27,6 @@ export function jwtExpiry(token: string): number | undefined {
 
 function readSeconds(exp: unknown): number | undefined {
   if (typeof exp !== 'number' || !(exp >= EARLIEST_SECONDS)) return undefined;
-  const ms = exp >= SMALLEST_MS ? exp : exp * 1000;
+  const ms = Math.round(exp >= SMALLEST_MS ? exp : exp * 1000);
   return ms <= LATEST_MS ? ms : undefined;
 }

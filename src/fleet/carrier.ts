@@ -15,13 +15,15 @@ export interface RecordRef {
 /**
  * A record as it stands in the store. `version` grows with every change, also over a time in which the record was not there. The fields:
  *
- * - identity: `r` ruling, `s.NAME` ruling for one scope, `f` forgiven at, `h` expiry hint, `x` hint shown to be wrong. Each is a register:
- *   a string that begins with a stamp, of which the greater one stays, whatever the order in which they come.
+ * - identity: `r` ruling, `s.NAME` ruling for one scope, `f` forgiven at, `h` expiry hint (with `u` at its end if it is by the upstream's clock),
+ *   `x` hint shown to be wrong, `u` refused to be refreshed, `n.NAME` what a refresh has put in its place for that tenant. Each is a register: a string
+ *   that begins with a stamp, of which the greater one stays, whatever the order in which they come.
  * - session: `p.NAME` the slot for a provider, `e` the stamp of its eviction.
  * - tenant: `g.NAME` the global slot for a provider, `x.NAME` a pin (a register), `e` the stamp of its eviction.
  *
  * A slot is `STAMP|D|IDENTITY|SESSION|MS|VALUE`: the presentation's number, `1` if it was dead on arrival, the identity, who presented it last,
- * when (milliseconds since the epoch, 13 digits), and a value that only processes understand.
+ * when (milliseconds since the epoch, 13 digits), and a value that only processes understand. What has come of an identity is
+ * `STAMP|IDENTITY|VALUE`: the number of the refresh, what it brought, and such a value.
  */
 export interface StoredRecord extends RecordRef {
   readonly version: number;
@@ -35,7 +37,10 @@ export interface Learn {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** A client presented a credential: the store decides which slots it takes, as the ledger would (`displaces` in the policy). */
+/**
+ * A client presented a credential, or a refresh brought one in place of what it had presented: the store decides which slots it takes, as the ledger
+ * would (`displaces` in the policy). What has come of what a slot holds (`n.NAME`) takes its place whatever the numbers; the other way round it does not.
+ */
 export interface Present {
   readonly kind: 'present';
   readonly tenant: Name;
@@ -89,7 +94,7 @@ export interface Standing {
 }
 
 export interface Answer extends Standing {
-  /** As they stand after the change, or now. Identities that the slots of the other records point at come first. */
+  /** As they stand after the change, or now. Identities that the slots of the other records point at, and what has come of them, come first. */
   readonly records: readonly StoredRecord[];
 }
 
@@ -135,7 +140,7 @@ export interface Carrier {
    * `changes`. `heard`: how many messages of this epoch are known to have been published, 0 unless given.
    */
   push(epoch: string, changes: readonly StoreChange[], now: number, latest: Stamp, heard?: number): Promise<Answer | Refusal>;
-  /** The sessions and tenants, with the identities that their slots point at; what is not there is left out. */
+  /** These, with the identities that their slots point at, and what has come of them; what is not there is left out. */
   load(wanted: readonly RecordRef[]): Promise<Answer>;
   /** The records that changed after the message numbered `seq`, or undefined if that is too long ago to know. */
   changedSince(seq: number): Promise<readonly RecordRef[] | undefined>;

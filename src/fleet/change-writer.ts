@@ -4,9 +4,9 @@ import type { Learn, Name, Pin, Present, StoreChange } from './carrier.js';
 import type { FollowedSession, FollowedTenant } from './following.js';
 import { HybridClock } from './hybrid-clock.js';
 import type { Names } from './names.js';
-import { isAcceptance, isHintNews, registersOf, type ScopeNames, scopeOf } from './registers.js';
+import { isAcceptance, isHintNews, registersOf, type ScopeNames, SUCCESSOR_PREFIX, scopeOf } from './registers.js';
 import type { Seals } from './seals.js';
-import { pinText } from './slot-text.js';
+import { pinText, successorHead } from './slot-text.js';
 import type { Tracked, Tracking } from './tracking.js';
 import type { Wall } from './wall.js';
 
@@ -69,7 +69,24 @@ export class ChangeWriter {
       any = true;
       if (!(field === 'r' && isAcceptance(text) && isAcceptance(known))) urgent = true;
     }
+    for (const [field, text] of this.#successors(tracked)) {
+      fields[field] = text;
+      any = urgent = true;
+    }
     return { changes: any ? [{ kind: 'learn', identity: name, fields }] : [], urgent };
+  }
+
+  /** What has come of an identity, as far as the store does not know it, and this process can say it: sealed anew each time, which takes a while. */
+  *#successors({ identity, name, stored }: Tracked): Iterable<[string, string]> {
+    const { names, seals, tracking } = this.#options;
+    for (const [tenant, { identity: to, at }] of identity.successors?.entries() ?? []) {
+      if (to.credential === undefined) continue;
+      const field = `${SUCCESSOR_PREFIX}${names.tenant(tenant)}`;
+      const head = successorHead(at, tracking.of(to).name);
+      if (head <= (stored.get(field) ?? '')) continue;
+      const sealed = seals.credential(to.credential, to.provider, name, field);
+      if (sealed !== '') yield [field, `${head}${sealed}`];
+    }
   }
 
   present({ session, provider, identity, at, captured }: Presented): Present | undefined {

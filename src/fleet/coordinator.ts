@@ -1,101 +1,75 @@
 import { randomUUID } from 'node:crypto';
-import { startTimer } from '../clock.js';
-import type { CanaryClaim, Coordinator, IncidentClaim, IncidentEnding, IncidentOf, RefreshClaim } from '../ledger/store.js';
+import type { WorkScope } from '../ledger/scope-key.js';
+import type { AfterRefresh, CanaryClaim, Coordinator, IncidentClaim, IncidentEnding, IncidentOf, RefreshClaim } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { AfterCanary } from '../policy/canary.js';
 import { Arrears } from './arrears.js';
-import type { Carrier, Name } from './carrier.js';
+import type { Carrier, Name, RecordRef } from './carrier.js';
 import { Endings } from './endings.js';
+import { Locks } from './locks.js';
 import { Memberships } from './memberships.js';
 import type { Names } from './names.js';
-
-/** Other processes' canaries beyond so many are not listened for: whoever waits for one goes when its time is up. */
-const MOST_AWAITED = 1_000;
 
 const DOWN = { state: 'down' } as const;
 
 export interface FleetCoordinatorOptions {
   readonly carrier: Pick<Carrier, 'lock' | 'unlock' | 'enter' | 'leave'>;
-  readonly names: Pick<Names, 'identity' | 'provider' | 'lock'>;
+  readonly names: Pick<Names, 'identity' | 'session' | 'tenant' | 'provider' | 'lock'>;
   /** Whether the store answers; if not, it is not asked. */
   readonly isUp: () => boolean;
-  /** A canary is back: its lock is to be given back, once what it learnt has been pushed. */
-  readonly release: (lock: Name, owner: string, note: AfterCanary) => void;
-  /** Brings in what the store knows of an identity: what the last canary learnt may not have been heard yet. */
-  readonly refresh: (identity: Name) => Promise<void>;
-}
-
-/** A canary of another process that is waited for. */
-interface Awaited {
-  readonly lock: Name;
-  readonly forget: { cancel(): void };
-  note: AfterCanary | undefined;
-  listener: ((after: AfterCanary) => void) | undefined;
+  /** A lock is to be given back, once what its owner learnt has been pushed. */
+  readonly release: (lock: Name, owner: string, note: string) => void;
+  /** Brings in what the store knows: what the last owner of a lock learnt may not have been heard yet. */
+  readonly fetch: (refs: readonly RecordRef[]) => Promise<void>;
 }
 
 /** What only one process of a fleet is to do, decided by locks and groups in the store. */
 export class FleetCoordinator implements Coordinator {
   readonly #options: FleetCoordinatorOptions;
-  readonly #process: string = randomUUID();
-  readonly #awaited = new Map<Name, Set<Awaited>>();
   readonly #arrears: Arrears;
+  readonly #locks: Locks;
   readonly #endings: Endings;
   readonly #memberships: Memberships;
-  #awaitedCount = 0;
-  #claims = 0;
-  #closed = false;
 
   constructor(options: FleetCoordinatorOptions) {
     this.#options = options;
-    const { carrier, names, isUp } = options;
-    const process = this.#process;
-    this.#arrears = new Arrears(isUp);
-    this.#endings = new Endings({ carrier, names, isUp, arrears: this.#arrears, process });
+    const { carrier, names, isUp, release } = options;
+    const process: string = randomUUID();
+    const arrears = new Arrears(isUp);
+    this.#arrears = arrears;
+    this.#locks = new Locks({ carrier, isUp, arrears, process, release });
+    this.#endings = new Endings({ carrier, names, isUp, arrears, process });
     this.#memberships = new Memberships({ carrier, names, isUp, endings: this.#endings, process });
   }
 
   async claimCanary(identity: Identity, ms: number): Promise<CanaryClaim> {
-    const { carrier, names, release, refresh } = this.#options;
-    if (this.#isAlone()) return DOWN;
+    const { names } = this.#options;
     const name = names.identity(identity.provider, identity.fingerprint);
-    const lock = names.lock('canary', name);
-    const owner = `${this.#process}.${++this.#claims}`;
-    // Listened for from now on: the other's may be back before the answer to this question is.
-    const awaited = this.#await(lock, ms);
-    let acquired: boolean;
-    try {
-      acquired = await carrier.lock(lock, owner, ms);
-    } catch {
-      this.#forget(awaited);
-      // It may get there yet, and would keep everybody waiting for nobody.
-      this.#arrears.owe(owner, () => carrier.unlock(lock, owner, 'next'));
-      return DOWN;
-    }
-    if (!acquired) return { state: 'held', onDone: (listener) => listen(awaited, listener) };
-    this.#forget(awaited);
-    // If that fails, what is known here has to do.
-    await refresh(name).catch(() => {});
-    let done = false;
-    return {
-      state: 'acquired',
-      done: (after) => {
-        if (done) return;
-        done = true;
-        // Those behind are told before a proof is recorded; the store is to have the proof first.
-        queueMicrotask(() => release(lock, owner, after));
-      },
-    };
+    const claim = await this.#locks.claim(names.lock('canary', name), ms, 'next' satisfies AfterCanary);
+    if (claim.state === 'held') return { state: 'held', onDone: (listener) => void claim.onDone((note) => listener(afterCanary(note))) };
+    if (claim.state === 'down') return DOWN;
+    await this.#bringIn([{ kind: 'identity', name }]);
+    return { state: 'acquired', done: (after) => claim.held.done(after) };
   }
 
-  async claimRefresh(): Promise<RefreshClaim> {
-    return DOWN;
+  async claimRefresh(identity: Identity, { tenant, session }: WorkScope, ms: number): Promise<RefreshClaim> {
+    const { names } = this.#options;
+    const name = names.identity(identity.provider, identity.fingerprint);
+    const claim = await this.#locks.claim(names.lock('refresh', name), ms, 'again' satisfies AfterRefresh);
+    if (claim.state === 'held') return { state: 'held', onDone: (listener) => claim.onDone((note) => listener(afterRefresh(note))) };
+    if (claim.state === 'down') return DOWN;
+    await this.#bringIn([
+      { kind: 'identity', name },
+      { kind: 'session', name: names.session(tenant, session) },
+      { kind: 'tenant', name: names.tenant(tenant) },
+    ]);
+    const { held } = claim;
+    return { state: 'acquired', keep: (more) => held.keep(more), done: (after) => held.done(after) };
   }
 
   /** A lock was given back, here or elsewhere. */
   released(lock: Name, note: string): void {
-    // What this version does not know says only that things have changed.
-    const after = note === 'go' || note === 'next' ? note : 'choose';
-    for (const awaited of [...(this.#awaited.get(lock) ?? [])]) this.#answer(awaited, after);
+    this.#locks.released(lock, note);
   }
 
   /** The store answers again. */
@@ -108,9 +82,9 @@ export class FleetCoordinator implements Coordinator {
     this.#endings.forgetAll();
   }
 
-  /** The store is gone: what others find out is not heard any more, and whoever waits for it goes first here. */
+  /** The store is gone: whoever waits for another process goes on alone. */
   lost(): void {
-    for (const awaited of [...this.#awaited.values()].flatMap((all) => [...all])) this.#answer(awaited, 'next');
+    this.#locks.lost();
   }
 
   enterIncident(of: IncidentOf, id: string): Promise<IncidentClaim> {
@@ -121,57 +95,25 @@ export class FleetCoordinator implements Coordinator {
     return this.#memberships.leave(of, tellEnd);
   }
 
-  /** Nothing is renewed or heard any more; the incidents that are open are left to those who have them open too. */
-  close(): void {
-    this.#closed = true;
+  /** Nothing is renewed or heard any more; the incidents that are open are left to those who have them open too. Never rejects. */
+  async close(): Promise<void> {
     this.#memberships.close();
     this.#endings.close();
     this.#arrears.close();
-    for (const all of this.#awaited.values()) for (const { forget } of all) forget.cancel();
-    this.#awaited.clear();
-    this.#awaitedCount = 0;
+    await this.#locks.close();
   }
 
-  #isAlone(): boolean {
-    return this.#closed || !this.#options.isUp();
-  }
-
-  #await(lock: Name, ms: number): Awaited {
-    const awaited: Awaited = { lock, forget: startTimer(ms, () => this.#forget(awaited)), note: undefined, listener: undefined };
-    const all = this.#awaited.get(lock);
-    if (all === undefined) this.#awaited.set(lock, new Set([awaited]));
-    else all.add(awaited);
-    if (++this.#awaitedCount > MOST_AWAITED) this.#forgetOldest();
-    return awaited;
-  }
-
-  #answer(awaited: Awaited, after: AfterCanary): void {
-    awaited.note = after;
-    this.#forget(awaited);
-    awaited.listener?.(after);
-  }
-
-  #forget(awaited: Awaited): void {
-    awaited.forget.cancel();
-    const all = this.#awaited.get(awaited.lock);
-    if (all === undefined || !all.delete(awaited)) return;
-    this.#awaitedCount--;
-    if (all.size === 0) this.#awaited.delete(awaited.lock);
-  }
-
-  #forgetOldest(): void {
-    for (const all of this.#awaited.values()) {
-      for (const oldest of all) {
-        this.#forget(oldest);
-        return;
-      }
-    }
+  /** If that fails, what is known here has to do. */
+  async #bringIn(refs: readonly RecordRef[]): Promise<void> {
+    await this.#options.fetch(refs).catch(() => {});
   }
 }
 
-/** Never at once: whoever asks is only about to wait. */
-function listen(awaited: Awaited, listener: (after: AfterCanary) => void): void {
-  const { note } = awaited;
-  if (note === undefined) awaited.listener = listener;
-  else queueMicrotask(() => listener(note));
+/** What this version does not know says only that things have changed. */
+function afterCanary(note: string): AfterCanary {
+  return note === 'go' || note === 'next' ? note : 'choose';
+}
+
+function afterRefresh(note: string): AfterRefresh {
+  return note === 'nothing' || note === 'again' ? note : 'look';
 }

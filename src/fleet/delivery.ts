@@ -1,9 +1,20 @@
 import type { Change } from '../ledger/change.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Name, StoredRecord } from './carrier.js';
+import type { Tracked } from './tracking.js';
 
 /** `answer`: asked for, and as new as the store is. `message`: published some time ago, perhaps before what is known already. */
 export type Arrival = 'answer' | 'message';
+
+/** A slot points elsewhere now, by what another process did. */
+export interface Captured {
+  readonly tenant: string | undefined;
+  readonly session?: string | undefined;
+  readonly identity: Identity;
+  readonly pinned: boolean;
+  /** A refresh brought it. */
+  readonly refreshed: boolean;
+}
 
 /** One delivery on its way into the ledger: all of it is there before anything of it is told. */
 export interface Delivery {
@@ -12,15 +23,17 @@ export interface Delivery {
   readonly identities: Map<Name, StoredRecord>;
   /** The names of all that came. */
   readonly arrived: ReadonlySet<Name>;
+  /** What it says something of, or points at. */
+  readonly pointed: Set<Tracked>;
   readonly changes: Change[];
-  readonly captured: { tenant: string | undefined; session?: string | undefined; identity: Identity; pinned: boolean }[];
+  captured: Captured[];
   readonly learnt: Set<Identity>;
 }
 
 export function newDelivery(how: Arrival, records: readonly StoredRecord[] = []): Delivery {
   const identities = new Map<Name, StoredRecord>();
   for (const record of records) if (record.kind === 'identity') identities.set(record.name, record);
-  return { how, identities, arrived: new Set(identities.keys()), changes: [], captured: [], learnt: new Set() };
+  return { how, identities, arrived: new Set(identities.keys()), pointed: new Set(), changes: [], captured: [], learnt: new Set() };
 }
 
 /** A message may be an old one; what was asked for is as the store has it, even if that is less than it had. */
@@ -30,4 +43,11 @@ export function isStale(record: StoredRecord, known: number, how: Arrival): bool
 
 export function note({ changes }: Delivery, change: Change | undefined): void {
   if (change !== undefined) changes.push(change);
+}
+
+/** A slot points elsewhere, if that is a change. */
+export function noteCaptured(delivery: Delivery, change: Change | undefined, captured: Captured): void {
+  if (change === undefined) return;
+  delivery.changes.push(change);
+  delivery.captured.push(captured);
 }

@@ -2,10 +2,13 @@ import type { Credential } from '../credential/credential.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { type Session, type Slot, Stranger, type Tenant } from '../ledger/session.js';
 import type { Placed } from '../ledger/slots.js';
+import { isSucceededBy } from '../ledger/successors.js';
+
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
 import type { Name, RecordRef, StoredRecord } from './carrier.js';
-import { type Arrival, type Delivery, isStale, newDelivery, note } from './delivery.js';
+import { type Arrival, type Captured, type Delivery, isStale, newDelivery, note, noteCaptured } from './delivery.js';
+import { EvictionInbox } from './eviction-inbox.js';
 import type { FollowedSession, FollowedTenant, Following } from './following.js';
 import { HybridClock } from './hybrid-clock.js';
 import { Learning } from './learning.js';
@@ -15,6 +18,7 @@ import { PinInbox } from './pin-inbox.js';
 import { Pointing } from './pointing.js';
 import type { Seals } from './seals.js';
 import { readSlot, type StoredSlot } from './slot-text.js';
+import { SuccessionInbox } from './succession-inbox.js';
 import type { Tracking } from './tracking.js';
 import type { Wall } from './wall.js';
 
@@ -33,8 +37,8 @@ export interface InboxOptions {
   readonly idleMs: number;
   /** What is known of an identity has changed. */
   readonly onVerdict: (identity: Identity) => void;
-  /** A slot points elsewhere now, by what a client presented to another process. */
-  readonly onCaptured: (scope: { tenant: string | undefined; session?: string | undefined }, identity: Identity, pinned: boolean) => void;
+  /** A slot points elsewhere now. */
+  readonly onCaptured: (captured: Captured) => void;
   /** A sealed value did not open. */
   readonly onClosed: () => void;
 }
@@ -45,6 +49,8 @@ export class Inbox {
   readonly #learning: Learning;
   readonly #pins: PinInbox;
   readonly #pointing: Pointing;
+  readonly #evictions: EvictionInbox;
+  readonly successions: SuccessionInbox;
   /**
    * Records of which something was left as it is here, since the store was about to be told otherwise. What it answers then may be older than
    * what was left out: messages come another way, and overtake.
@@ -55,18 +61,27 @@ export class Inbox {
     this.#options = options;
     const { following, outbox, ledger } = options;
     following.start(() => ledger.pins());
-    this.#learning = new Learning({ ...options, scopes: following, onLearnt: (tracked) => outbox.noteAhead(tracked) });
+    this.successions = new SuccessionInbox({ ...options, learn: (tracked, delivery) => this.#learning.learn(tracked, delivery) });
+    this.#learning = new Learning({
+      ...options,
+      scopes: following,
+      successions: this.successions,
+      onLearnt: (tracked) => outbox.noteAhead(tracked),
+    });
     this.#pointing = new Pointing({ ...options, learning: this.#learning });
+    this.#evictions = new EvictionInbox({ ledger, outbox, onSkipped: (followed) => this.#skipped.add(followed) });
     this.#pins = new PinInbox({ ...options, learning: this.#learning, onSkipped: (followed) => this.#skipped.add(followed) });
   }
 
   apply(records: readonly StoredRecord[], how: Arrival): void {
     const { following, tracking } = this.#options;
     const delivery = newDelivery(how, records);
+    // What has come of what is here decides what it gives way to.
+    for (const record of [...delivery.identities.values()]) this.#learning.learn(tracking.find(record.name), delivery);
     // Its tenant's eviction concerns a session too.
     for (const record of records) if (record.kind === 'tenant') this.#tenant(following.tenant(record.name), record, delivery);
     for (const record of records) if (record.kind === 'session') this.#session(following.session(record.name), record, delivery);
-    for (const record of delivery.identities.values()) this.#learning.learn(tracking.find(record.name), delivery);
+    this.successions.settle(delivery);
     this.#tell(delivery);
   }
 
@@ -83,7 +98,7 @@ export class Inbox {
   absent(followed: FollowedSession | FollowedTenant): void {
     this.#skipped.delete(followed);
     const delivery = newDelivery('answer');
-    if ('owner' in followed) this.#evictIfOlder(followed, true, delivery);
+    if ('owner' in followed) this.#evictions.evictIfOlder(followed, true, delivery);
     // One that the store has lost is told again; one that it never had lends nothing.
     else if (followed.version === 0) this.#globals(followed, {}, delivery);
     this.#tell(delivery);
@@ -106,7 +121,7 @@ export class Inbox {
     }
     const session = adoption.find(owner.tenant, followed.session) ?? adoption.open(owner.tenant, followed.session);
     followed.isOpen = true;
-    if (this.#isEvicted(session, followed, evictedAt, stored.size > 0, isFirst)) {
+    if (this.#evictions.isEvicted(session, followed, evictedAt, stored.size > 0, isFirst)) {
       adoption.evictSession(owner.tenant, followed.session);
       return;
     }
@@ -130,22 +145,28 @@ export class Inbox {
     const slot = session.slot(provider);
     const captured = wall.fromStore(stored.captured);
     if (slot === undefined && captured + idleMs <= wall.own()) return;
+    const isRefreshed = slot !== undefined && isSucceededBy(slot.identity, identity, followed.owner.tenant);
     // Presented again here meanwhile, which was not worth telling until somebody else took its place.
     if (
       slot !== undefined &&
       slot.identity !== identity &&
       slot.at > stored.at &&
+      !isRefreshed &&
       !isDead(slot.identity, wall.own()) &&
-      !outbox.wasTold(followed, provider, slot.at)
+      !outbox.presentations.wasTold(followed, provider, slot.at)
     ) {
-      outbox.presentAgain(followed, provider, slot.identity, slot.at);
+      outbox.presentations.again(followed, provider, slot.identity, slot.at);
       return;
     }
     const change = ledger.adoption.slot(session, provider, this.#placed(stored, identity, credential, slot, session));
     ledger.adoption.open(followed.owner.tenant, followed.session, captured);
-    if (change === undefined) return;
-    delivery.changes.push(change);
-    delivery.captured.push({ tenant: followed.owner.tenant, session: followed.session, identity, pinned: false });
+    noteCaptured(delivery, change, {
+      tenant: followed.owner.tenant,
+      session: followed.session,
+      identity,
+      pinned: false,
+      refreshed: isRefreshed,
+    });
   }
 
   #tenant(followed: FollowedTenant | undefined, record: StoredRecord, delivery: Delivery): void {
@@ -157,7 +178,7 @@ export class Inbox {
     const evictedAt = HybridClock.parse(record.fields['e'] ?? '');
     if (evictedAt > followed.evictedAt) {
       followed.evictedAt = evictedAt;
-      for (const session of [...followed.sessions]) this.#evictIfOlder(session, isFirst, delivery);
+      for (const session of [...followed.sessions]) this.#evictions.evictIfOlder(session, isFirst, delivery);
     }
     this.#globals(followed, record.fields, delivery);
     for (const [field, text] of Object.entries(record.fields))
@@ -209,25 +230,24 @@ export class Inbox {
     const presenter = following.session(stored.by);
     const by = presenter && ledger.adoption.find(followed.tenant, presenter.session);
     // Newer here, and not worth telling before: its own session's slot is told again, and the store decides.
-    if (slot !== undefined && slot.identity !== identity && slot.at > stored.at) {
+    const isRefreshed = slot !== undefined && isSucceededBy(slot.identity, identity, followed.tenant);
+    if (slot !== undefined && slot.identity !== identity && slot.at > stored.at && !isRefreshed) {
       const session = isDead(slot.identity, wall.own()) ? undefined : following.find(followed.tenant, slot.by.name);
       const isHeld = session !== undefined && slot.by.slot(provider)?.identity === slot.identity;
-      if (isHeld && !outbox.wasTold(session, provider, slot.at)) {
-        outbox.presentAgain(session, provider, slot.identity, slot.at);
+      if (isHeld && !outbox.presentations.wasTold(session, provider, slot.at)) {
+        outbox.presentations.again(session, provider, slot.identity, slot.at);
         return;
       }
     }
     const placed = this.#placed(stored, identity, credential, slot, by ?? this.#stranger(tenant, stored));
     const change = ledger.adoption.global(tenant, provider, placed);
-    if (change === undefined) return;
-    delivery.changes.push(change);
-    delivery.captured.push({ tenant: followed.tenant, identity, pinned: false });
+    noteCaptured(delivery, change, { tenant: followed.tenant, identity, pinned: false, refreshed: isRefreshed });
   }
 
   /** Who presented what a global slot holds, where that session is not known here. */
   #stranger(tenant: Tenant, { by, captured }: StoredSlot): Session {
     const session = new Stranger(tenant, undefined);
-    this.#options.outbox.noteStranger(session, by, captured);
+    this.#options.outbox.presentations.noteStranger(session, by, captured);
     return session;
   }
 
@@ -244,34 +264,6 @@ export class Inbox {
     this.#tell(delivery);
   }
 
-  /** Everything that the session holds here is older than an eviction; one that holds nothing has to hear of it once. */
-  #isEvicted(session: Session, followed: FollowedSession, at: number, holdsMore: boolean, isFirst: boolean): boolean {
-    const evictedAt = Math.max(at, followed.owner.evictedAt);
-    if (holdsMore || evictedAt === 0) return false;
-    for (const { provider, at: placedAt } of session.allSlots())
-      if (placedAt >= evictedAt || this.#options.outbox.pending.isSlotPending(followed, provider)) return false;
-    const isNews = evictedAt > followed.evictedAt && !isFirst;
-    followed.evictedAt = evictedAt;
-    return isNews || session.slots !== undefined;
-  }
-
-  /** What a session holds here that is older than its tenant's eviction. */
-  #evictIfOlder(followed: FollowedSession, isFirst: boolean, delivery: Delivery): void {
-    const { ledger, outbox } = this.#options;
-    const { owner } = followed;
-    const session = ledger.adoption.find(owner.tenant, followed.session);
-    if (session === undefined) return;
-    if (this.#isEvicted(session, followed, owner.evictedAt, false, isFirst)) {
-      ledger.adoption.evictSession(owner.tenant, followed.session);
-      return;
-    }
-    for (const { provider, at } of [...session.allSlots()]) {
-      if (at >= owner.evictedAt) continue;
-      if (outbox.pending.isSlotPending(followed, provider)) this.#skipped.add(followed);
-      else note(delivery, ledger.adoption.slot(session, provider, undefined));
-    }
-  }
-
   #byName(slots: Iterable<{ readonly provider: string | undefined }>): Map<Name, string | undefined> {
     const byName = new Map<Name, string | undefined>();
     for (const { provider } of slots) byName.set(this.#options.names.provider(provider), provider);
@@ -280,7 +272,7 @@ export class Inbox {
 
   #tell({ changes, captured, learnt }: Delivery): void {
     const { ledger, onVerdict, onCaptured } = this.#options;
-    for (const { identity, pinned, ...scope } of captured) onCaptured(scope, identity, pinned);
+    for (const one of captured) onCaptured(one);
     for (const identity of learnt) onVerdict(identity);
     for (const change of changes) ledger.adoption.tell(change);
   }

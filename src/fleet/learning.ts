@@ -4,6 +4,7 @@ import type { Ledger } from '../ledger/ledger.js';
 import type { Name } from './carrier.js';
 import { type Delivery, isStale } from './delivery.js';
 import { adoptRegisters, type ScopeNames } from './registers.js';
+import type { SuccessionInbox } from './succession-inbox.js';
 import type { Tracked, Tracking } from './tracking.js';
 import type { Wall } from './wall.js';
 
@@ -12,6 +13,7 @@ export interface LearningOptions {
   readonly scopes: ScopeNames;
   readonly tracking: Tracking;
   readonly wall: Wall;
+  readonly successions: Pick<SuccessionInbox, 'note'>;
   /** More may be known here than the store says. */
   readonly onLearnt: (tracked: Tracked) => void;
 }
@@ -27,9 +29,9 @@ export class Learning {
   /** A record of the delivery's points at it: what the store knows of it comes with that, or is lost. */
   pointedAt(tracked: Tracked, delivery: Delivery): void {
     this.learn(tracked, delivery);
+    delivery.pointed.add(tracked);
     if (delivery.how === 'message' || delivery.arrived.has(tracked.name) || tracked.stored.size === 0) return;
-    tracked.stored.clear();
-    tracked.version = 0;
+    tracked.lose();
     this.#options.onLearnt(tracked);
   }
 
@@ -39,10 +41,10 @@ export class Learning {
     if (tracked === undefined || record === undefined) return;
     delivery.identities.delete(tracked.name);
     if (isStale(record, tracked.version, delivery.how)) return;
-    tracked.version = record.version;
-    tracked.stored.clear();
-    for (const [field, text] of Object.entries(record.fields)) tracked.stored.set(field, text);
+    tracked.read(record);
+    delivery.pointed.add(tracked);
     this.#adopt(tracked, delivery);
+    this.#options.successions.note(tracked, delivery);
     this.#options.onLearnt(tracked);
   }
 

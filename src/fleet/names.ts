@@ -4,7 +4,7 @@ import type { Name } from './carrier.js';
 const NAME_BYTES = 16;
 
 /** What only one process of a fleet does at a time. */
-export type LockKind = 'canary' | 'incident';
+export type LockKind = 'canary' | 'refresh' | 'incident';
 
 /**
  * What a store calls scopes and credentials: HMAC-SHA-256, so that whoever reads the store can neither turn a name back nor try guesses,

@@ -2,14 +2,14 @@ import { ANY } from '../ledger/change.js';
 import type { Journal } from '../ledger/journal.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { WorkScope } from '../ledger/scope-key.js';
-import type { Session } from '../ledger/session.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Answer, Carrier, Name, Refusal, StoreChange } from './carrier.js';
-import { ChangeWriter, type Evicted, type Pinned, type Presented } from './change-writer.js';
-import { type FollowedSession, type FollowedTenant, Following } from './following.js';
+import { ChangeWriter, type Evicted, type Pinned } from './change-writer.js';
+import type { FollowedTenant, Following } from './following.js';
 import { HybridClock } from './hybrid-clock.js';
 import type { Names } from './names.js';
 import { type Batch, evictionKey, Pending } from './pending.js';
+import { Presentations } from './presentations.js';
 import { isHintNews } from './registers.js';
 import { Releases } from './releases.js';
 import { Removed } from './removed.js';
@@ -21,8 +21,6 @@ import type { Wall } from './wall.js';
 const MOST_CHANGES = 200;
 /** A session that goes on presenting the same credential prolongs its record so many times in its life. */
 const RENEWALS = 8;
-/** As many as a session has slots for. */
-const MOST_PROVIDERS = 64;
 
 export interface OutboxOptions {
   readonly carrier: Carrier;
@@ -52,8 +50,7 @@ export class Outbox implements Journal {
   /** What was taken away, for a store that has lost it: others may still have it. */
   readonly #evicted: Removed<Evicted>;
   readonly #unpinned: Removed<Pinned>;
-  /** Sessions of others that lent what a global slot holds, and when they presented it by the store's clock. */
-  readonly #strangers = new WeakMap<Session, { readonly name: Name; readonly captured: number }>();
+  readonly presentations: Presentations;
   readonly #releases: Releases;
   /** When the pins were last told, by the store's clock. */
   #pinsSentAt = 0;
@@ -63,6 +60,13 @@ export class Outbox implements Journal {
     this.#options = options;
     this.#pending = new Pending(options.names);
     this.#releases = new Releases(options.carrier, this.#pending);
+    this.presentations = new Presentations({
+      ...options,
+      pending: this.#pending,
+      renewMs: options.idleMs / RENEWALS,
+      ledger: () => this.#ledger,
+      onPending: () => this.#soon(),
+    });
     const onForgotten = (key: string): void => this.#pending.dropRemoved(key);
     this.#evicted = new Removed(onForgotten);
     this.#unpinned = new Removed(onForgotten);
@@ -73,18 +77,14 @@ export class Outbox implements Journal {
     this.#ledger = ledger;
   }
 
-  presented({ tenant, session, provider }: WorkScope, identity: Identity, at: number, placed: boolean): void {
-    const { following, tracking, wall, idleMs } = this.#options;
-    const followed = following.follow({ tenant, session, purpose: undefined });
-    const tracked = tracking.of(identity);
+  presented(scope: WorkScope, identity: Identity, at: number, placed: boolean): void {
+    const tracked = this.#options.tracking.of(identity);
     if (isHintNews(tracked)) this.noteAhead(tracked);
-    const now = wall.now();
-    if (!placed) {
-      const slot = this.#ledger?.adoption.find(tenant, session)?.slot(provider);
-      // Presented again: what the store has is right, but it must not grow too old.
-      if (slot?.identity !== identity || now - (followed.sent.get(provider)?.captured ?? 0) < idleMs / RENEWALS) return;
-    }
-    this.#present({ session: followed, provider, identity, at, captured: now });
+    this.presentations.presented(scope, identity, at, placed);
+  }
+
+  succeeded(scope: WorkScope, identity: Identity): void {
+    this.presentations.succeeded(scope, identity);
   }
 
   proven(identity: Identity): void {
@@ -125,21 +125,6 @@ export class Outbox implements Journal {
     this.#options.tracking.forget(identity);
   }
 
-  /** A global slot holds what a session presented that is not known here. */
-  noteStranger(session: Session, name: Name, captured: number): void {
-    this.#strangers.set(session, { name, captured });
-  }
-
-  /** Whether this presentation, or a later one for the same slot, was sent from here. */
-  wasTold(session: FollowedSession, provider: string | undefined, at: number): boolean {
-    return (session.sent.get(provider)?.at ?? 0) >= at;
-  }
-
-  /** The slot holds something newer than what the store says. */
-  presentAgain(session: FollowedSession, provider: string | undefined, identity: Identity, at: number): void {
-    this.#present({ session, provider, identity, at, captured: this.#options.wall.now() });
-  }
-
   /** Looks whether more is known of an identity than the store says; what others need at once is sent at once. */
   noteAhead(tracked: Tracked): void {
     const { changes, urgent } = this.#writer.learn(tracked);
@@ -172,23 +157,12 @@ export class Outbox implements Journal {
 
   /** Everything that this process knows, for a store that has lost it. */
   noteAll(ledger: Ledger): void {
-    const { following, tracking } = this.#options;
     for (const identity of ledger.identities()) {
-      const tracked = tracking.of(identity);
-      tracked.stored.clear();
-      tracked.version = 0;
+      const tracked = this.#options.tracking.of(identity);
+      tracked.lose();
       if (this.#writer.learn(tracked).changes.length > 0) this.#pending.learnt(identity);
     }
-    for (const tenant of ledger.tenants()) {
-      for (const session of tenant.sessions.values())
-        this.noteSession(following.follow({ tenant: tenant.name, session: session.name, purpose: undefined }));
-      for (const { provider, identity, at, by } of tenant.globals.values()) {
-        const stranger = this.#strangers.get(by);
-        if (stranger === undefined) continue;
-        const session = Following.stranger(following.tenantOf(tenant.name), stranger.name);
-        this.#present({ session, provider, identity, at, captured: stranger.captured });
-      }
-    }
+    for (const tenant of ledger.tenants()) this.presentations.noteTenant(tenant);
     for (const evicted of this.#evicted) this.#pending.evicted(evicted);
     for (const unpinned of this.#unpinned) this.#pending.pinned(unpinned);
     for (const pin of ledger.pins()) this.pinned(pin, pin.at);
@@ -199,17 +173,8 @@ export class Outbox implements Journal {
   noteTenant(owner: FollowedTenant): void {
     const { evictedAt, ref } = owner;
     if (evictedAt > 0) this.#pending.evicted({ tenant: ref.name, session: undefined, at: evictedAt });
-    for (const session of owner.sessions) this.noteSession(session);
+    for (const session of owner.sessions) this.presentations.noteSession(session);
     for (const pin of this.#ledger?.pins() ?? []) if (pin.tenant === owner.tenant) this.pinned(pin, pin.at);
-  }
-
-  /** What a session holds, for a store that has lost its record. */
-  noteSession(followed: FollowedSession): void {
-    const adoption = this.#ledger?.adoption;
-    const session = adoption?.find(followed.owner.tenant, followed.session);
-    if (adoption === undefined || session === undefined) return;
-    const captured = this.#options.wall.toStore(adoption.capturedAt(session));
-    for (const { provider, identity, at } of session.allSlots()) this.#present({ session: followed, provider, identity, at, captured });
   }
 
   /** Sends what could have waited, too. Resolves when nothing is left that can be sent now; never rejects. */
@@ -226,19 +191,6 @@ export class Outbox implements Journal {
     if (this.#ledger === undefined || now - this.#pinsSentAt < this.#options.idleMs / RENEWALS) return;
     this.#pinsSentAt = now;
     for (const pin of this.#ledger.pins()) this.pinned(pin, pin.at);
-  }
-
-  #present(presented: Presented): void {
-    this.#pending.presented(presented);
-    const { session, provider, at, captured } = presented;
-    session.sent.delete(provider);
-    session.sent.set(provider, { at, captured });
-    for (const oldest of session.sent.keys()) {
-      if (session.sent.size <= MOST_PROVIDERS) break;
-      session.sent.delete(oldest);
-      this.#pending.dropSlot(session, oldest);
-    }
-    this.#soon();
   }
 
   get #isIdle(): boolean {

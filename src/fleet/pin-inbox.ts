@@ -1,6 +1,7 @@
 import type { Ledger } from '../ledger/ledger.js';
+import { isSucceededBy } from '../ledger/successors.js';
 import type { Name } from './carrier.js';
-import { type Delivery, note } from './delivery.js';
+import { type Delivery, note, noteCaptured } from './delivery.js';
 import type { FollowedTenant } from './following.js';
 import type { Learning } from './learning.js';
 import type { Names } from './names.js';
@@ -62,9 +63,8 @@ export class PinInbox {
     const identity = ledger.adoption.identity(provider, opened.credential.fingerprint);
     this.#options.learning.pointedAt(this.#options.tracking.of(identity), delivery);
     if (held?.at === at && held.identity === identity) return;
+    const refreshed = held !== undefined && isSucceededBy(held.identity, identity, followed.tenant);
     const change = ledger.adoption.pinned({ tenant: followed.tenant, provider, purpose }, { identity, credential: opened.credential, at });
-    if (change === undefined) return;
-    delivery.changes.push(change);
-    delivery.captured.push({ tenant: followed.tenant, identity, pinned: true });
+    noteCaptured(delivery, change, { tenant: followed.tenant, identity, pinned: true, refreshed });
   }
 }

@@ -1,3 +1,4 @@
+import type { Unrefreshable } from '../ledger/experience.js';
 import type { GivenHint } from '../ledger/hints.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Ruling } from '../policy/verdict.js';
@@ -10,6 +11,12 @@ const STAMP_LENGTH = 16;
 /** Of two outcomes of one call the more severe counts, so the digit follows the number. */
 const SEVERITY = { accepted: '0', held: '1', rejected: '2' } as const;
 const SCOPE_PREFIX = 's.';
+/** Of what a refresh put in its place for one tenant: that names a credential, and is not for everybody to read. */
+export const SUCCESSOR_PREFIX = 'n.';
+/** Of a moment by the upstream's clock, which is the same for everybody. */
+const BY_UPSTREAM = 'u';
+/** What a token endpoint's code looks like, or a connection's. */
+const CODE = /^\w{1,64}$/;
 
 type Fields = StoredRecord['fields'];
 
@@ -22,13 +29,14 @@ export interface ScopeNames {
 /** All that is known of an identity, as the registers of its record: of two texts in one field the greater is the later. */
 export function registersOf(identity: Identity, scopes: ScopeNames, wall: Wall): Map<string, string> {
   const fields = new Map<string, string>();
-  const { ruling, forgivenAt, hinted, voided } = identity;
+  const { ruling, forgivenAt, hinted, voided, unrefreshable } = identity;
   const borrowed = ruling.state === 'accepted' && identity.provenAt(true) >= ruling.since;
   const own = rulingText(ruling, borrowed, wall);
   if (own !== undefined) fields.set('r', own);
   if (forgivenAt > 0) fields.set('f', stamp(forgivenAt));
-  if (hinted !== undefined) fields.set('h', `${stamp(hinted.at)}|${hinted.expiresAt}`);
+  if (hinted !== undefined) fields.set('h', `${stamp(hinted.at)}|${hinted.expiresAt}${hinted.clock === undefined ? '' : BY_UPSTREAM}`);
   if (voided !== undefined) fields.set('x', `${stamp(voided.sent)}|${voided.expiresAt}`);
+  if (unrefreshable !== undefined && unrefreshable.until === undefined) fields.set('u', refusalText(unrefreshable));
   for (const [key, scoped] of identity.scopeRulings()) {
     const text = rulingText(scoped, false, wall);
     if (text !== undefined) fields.set(`${SCOPE_PREFIX}${scopes.nameOf(key)}`, text);
@@ -72,7 +80,7 @@ export function adoptRegisters(
   }
   const hint = readExpiry(fields['h']);
   if (hint !== undefined && hint.at > (identity.hinted?.at ?? -1) && wall.believes(hint.at)) {
-    onHint({ expiresAt: hint.expiresAt, at: hint.at, byUpstream: false });
+    onHint(hint);
     changed = true;
   }
   const own = registersOf(identity, scopes, wall);
@@ -83,6 +91,11 @@ export function adoptRegisters(
   const voided = readExpiry(fields['x']);
   if (voided !== undefined && (fields['x'] ?? '') > (own.get('x') ?? '')) {
     identity.void(voided.expiresAt, voided.at);
+    changed = true;
+  }
+  const refused = fields['u'] !== undefined && isNews('u', fields['u']) ? readRefusal(fields['u']) : undefined;
+  if (refused !== undefined) {
+    identity.endRefresh(refused);
     changed = true;
   }
   for (const [field, text] of Object.entries(fields)) {
@@ -113,7 +126,7 @@ function rulingText(ruling: Ruling, borrowed: boolean, wall: Wall): string | und
     case 'accepted':
       return write(ruling, [wall.toStore(ruling.since), borrowed ? 1 : 0]);
     case 'rejected':
-      return write(ruling, [wall.toStore(ruling.since), ruling.passed, ruling.status]);
+      return write(ruling, [wall.toStore(ruling.since), ruling.passed, ruling.status, ...(ruling.probes ? [ruling.probes] : [])]);
     case 'held':
       return write(ruling, [
         wall.toStore(ruling.since),
@@ -142,7 +155,10 @@ function readRuling(text: string, scoped: boolean, wall: Wall): { ruling: Ruling
     case SEVERITY.accepted:
       return { ruling: { state: 'accepted', ...known, passed: 0 }, borrowed: passed === 1 };
     case SEVERITY.rejected:
-      return { ruling: { state: 'rejected', reach: scoped ? 'scope' : 'identity', ...known, passed, status }, borrowed: false };
+      return {
+        ruling: { state: 'rejected', reach: scoped ? 'scope' : 'identity', ...known, passed, status, probes: number(rest[2]) ?? 0 },
+        borrowed: false,
+      };
     case SEVERITY.held: {
       const until = number(rest[2]);
       if (until === undefined) return undefined;
@@ -154,9 +170,20 @@ function readRuling(text: string, scoped: boolean, wall: Wall): { ruling: Ruling
   }
 }
 
-function readExpiry(text: string | undefined): { at: number; expiresAt: number } | undefined {
-  const expiresAt = number(text?.slice(STAMP_LENGTH + 1));
-  return text === undefined || expiresAt === undefined ? undefined : { at: parse(text.slice(0, STAMP_LENGTH)), expiresAt };
+function readExpiry(text: string | undefined): { at: number; expiresAt: number; byUpstream: boolean } | undefined {
+  if (text === undefined) return undefined;
+  const byUpstream = text.endsWith(BY_UPSTREAM);
+  const expiresAt = number(text.slice(STAMP_LENGTH + 1, byUpstream ? -BY_UPSTREAM.length : undefined));
+  return expiresAt === undefined ? undefined : { at: parse(text.slice(0, STAMP_LENGTH)), expiresAt, byUpstream };
+}
+
+function refusalText({ at, status, code }: Unrefreshable): string {
+  return `${stamp(at)}|${status ?? ''}|${code !== undefined && CODE.test(code) ? code : ''}`;
+}
+
+function readRefusal(text: string): Unrefreshable {
+  const [at = '', status, code = ''] = text.split('|');
+  return { at: parse(at), until: undefined, status: number(status), code: CODE.test(code) ? code : undefined };
 }
 
 function number(text: string | undefined): number | undefined {

@@ -45,3 +45,21 @@ export function readPin(text: string): { readonly at: number; readonly pin: Stor
   if (head.endsWith('1')) return { at, pin: undefined };
   return NAME.test(identity) ? { at, pin: { at, identity, credential, place } } : undefined;
 }
+
+/** What a refresh put in an identity's place, as that one's record has it; `value` is sealed. */
+export interface StoredSuccessor {
+  readonly at: number;
+  readonly identity: Name;
+  readonly value: string;
+}
+
+/** Without the value, it is enough to see whether the store has something later. */
+export function successorHead(at: number, identity: Name): string {
+  return `${stamp(at)}|${identity}|`;
+}
+
+/** Undefined for what is none. */
+export function readSuccessor(text: string): StoredSuccessor | undefined {
+  const [at = '', identity = '', value = ''] = text.split('|');
+  return parse(at) === 0 || !NAME.test(identity) ? undefined : { at: parse(at), identity, value };
+}

@@ -6,6 +6,7 @@ import type { Replica, Store, StoreHost, StoreState } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Carrier, RecordRef } from './carrier.js';
 import { FleetCoordinator } from './coordinator.js';
+import type { Captured } from './delivery.js';
 import { Following } from './following.js';
 import { Inbox } from './inbox.js';
 import { Link } from './link.js';
@@ -113,7 +114,7 @@ class FleetReplica implements Replica {
       names,
       isUp: () => this.#link.epoch !== undefined,
       release: (lock, owner, note) => this.journal.release(lock, owner, note),
-      refresh: (name) => this.#link.fetch([{ kind: 'identity', name }]),
+      fetch: (refs) => this.#link.fetch(refs),
     });
   }
 
@@ -139,7 +140,7 @@ class FleetReplica implements Replica {
       wall: this.#wall,
       idleMs,
       onVerdict,
-      onCaptured: (scope, identity, pinned) => announce(emitter, ledger, scope, identity, pinned),
+      onCaptured: (captured) => announce(emitter, ledger, captured),
       onClosed: () => this.#tell('STORE_SEAL', 'a credential in the store does not open with any key of `seal`'),
     });
     this.#loading = new Loading({ ledger, following: this.#following, link: this.#link });
@@ -168,12 +169,13 @@ class FleetReplica implements Replica {
   }
 
   async close(): Promise<void> {
-    this.coordinator.close();
+    await this.coordinator.close();
     await this.#link.close();
   }
 
   #reset(): void {
     this.coordinator.reset();
+    this.#inbox?.successions.reset();
     for (const session of this.#following.sessions()) session.version = 0;
     for (const tenant of this.#following.tenants()) tenant.version = 0;
     if (this.#ledger !== undefined) this.journal.noteAll(this.#ledger);
@@ -189,7 +191,7 @@ class FleetReplica implements Replica {
       // The store has lost what it had, or has let it expire.
       if (followed.version === 0) continue;
       followed.version = 0;
-      if ('owner' in followed) this.journal.noteSession(followed);
+      if ('owner' in followed) this.journal.presentations.noteSession(followed);
       else this.journal.noteTenant(followed);
     }
   }
@@ -231,13 +233,7 @@ class FleetReplica implements Replica {
   }
 }
 
-function announce(
-  emitter: Emitter,
-  ledger: Ledger,
-  { tenant, session }: { tenant: string | undefined; session?: string | undefined },
-  identity: Identity,
-  pinned: boolean,
-): void {
+function announce(emitter: Emitter, ledger: Ledger, { tenant, session, identity, pinned, refreshed }: Captured): void {
   const { provider, fingerprint } = identity;
   const scope = new WorkScope(tenant, session, provider, undefined, false);
   emitter.emit('captured', () => ({
@@ -246,5 +242,6 @@ function announce(
     usable: ledger.isUsable(identity, scope),
     pinned,
     remote: true,
+    ...(refreshed ? { refreshed } : {}),
   }));
 }

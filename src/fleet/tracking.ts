@@ -1,14 +1,37 @@
 import type { Identity } from '../ledger/verdicts.js';
-import type { Name } from './carrier.js';
+import type { Name, StoredRecord } from './carrier.js';
 import type { Names } from './names.js';
-import { scopeOf } from './registers.js';
+import { SUCCESSOR_PREFIX, scopeOf } from './registers.js';
 
 /** An identity of this process's, and what its record in the store is known to say. */
-export interface Tracked {
+export class Tracked {
   readonly identity: Identity;
   readonly name: Name;
-  readonly stored: Map<string, string>;
-  version: number;
+  readonly stored = new Map<string, string>();
+  /** Of those the ones that say what has come of it, by the names of tenants. */
+  readonly successions = new Map<Name, string>();
+  version = 0;
+
+  constructor(identity: Identity, name: Name) {
+    this.identity = identity;
+    this.name = name;
+  }
+
+  read({ version, fields }: StoredRecord): void {
+    this.lose();
+    this.version = version;
+    for (const [field, text] of Object.entries(fields)) {
+      this.stored.set(field, text);
+      if (field.startsWith(SUCCESSOR_PREFIX)) this.successions.set(field.slice(SUCCESSOR_PREFIX.length), text);
+    }
+  }
+
+  /** The store has it no more. */
+  lose(): void {
+    this.version = 0;
+    this.stored.clear();
+    this.successions.clear();
+  }
 }
 
 /** The identities that this process knows, by the names that the store knows them by: as many as its ledger has room for. */
@@ -27,7 +50,7 @@ export class Tracking {
     let tracked = this.#byIdentity.get(identity);
     if (tracked === undefined) {
       const name = this.#names.identity(identity.provider, identity.fingerprint);
-      tracked = { identity, name, stored: new Map(), version: 0 };
+      tracked = new Tracked(identity, name);
       this.#byIdentity.set(identity, tracked);
       this.#byName.set(name, tracked);
     }

@@ -6,6 +6,7 @@ import type { Identities } from './identities.js';
 import type { Pin, Pins } from './pins.js';
 import type { Session, Tenant } from './session.js';
 import type { Placed, Slots } from './slots.js';
+import { isSucceededBy } from './successors.js';
 import type { Identity } from './verdicts.js';
 
 export interface AdoptionOptions {
@@ -85,8 +86,11 @@ export class Adoption {
     pin: { readonly identity: Identity; readonly credential: Credential; readonly at: number } | undefined,
   ): Change | undefined {
     const { pins } = this.#options;
+    const present = pins.get(place.tenant, place.provider, place.purpose);
     if (pin === undefined) {
       if (!pins.remove(place.tenant, place.provider, place.purpose)) return undefined;
+    } else if (present !== undefined && isSucceededBy(present.identity, pin.identity, place.tenant)) {
+      pins.replace(present, pin.identity, pin.credential, pin.at);
     } else {
       pins.set(place, pin.identity, pin.credential, pin.at);
     }

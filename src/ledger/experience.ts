@@ -12,6 +12,8 @@ export interface Unrefreshable {
   /** The token endpoint's answer, where that was the reason. */
   readonly status: number | undefined;
   readonly code: string | undefined;
+  /** Nothing was found out: a refresh has just brought it, and it rests for so many milliseconds, or until it has worked. */
+  readonly restMs?: number | undefined;
 }
 
 /** What outcomes have taught about an identity; made with the first one. */
@@ -26,6 +28,12 @@ export interface Experience {
   voidedBy: number;
   /** Outcomes of calls sent before this number were forgiven. */
   forgivenAt: number;
+  /** In one object, made when there is something to say: most have none. */
+  rare: RareExperience | undefined;
+}
+
+/** What few identities go through. */
+export interface RareExperience {
   /** What a refresh has put in its place. */
   successors: Successors | undefined;
   unrefreshable: Unrefreshable | undefined;
@@ -46,10 +54,10 @@ export function newExperience(): Experience {
     voidedHint: undefined,
     voidedBy: 0,
     forgivenAt: 0,
-    successors: undefined,
-    unrefreshable: undefined,
-    probedUntil: 0,
-    trials: undefined,
-    seenAt: Number.NEGATIVE_INFINITY,
+    rare: undefined,
   };
+}
+
+export function newRareExperience(): RareExperience {
+  return { successors: undefined, unrefreshable: undefined, probedUntil: 0, trials: undefined, seenAt: Number.NEGATIVE_INFINITY };
 }

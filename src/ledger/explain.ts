@@ -1,5 +1,5 @@
 import type { ScopeParts } from '../errors.js';
-import type { Source } from '../policy/choose.js';
+import type { Obstacle, Source } from '../policy/choose.js';
 import type { BlockReason } from '../policy/status.js';
 import type { Candidate } from './block.js';
 import type { Ledger } from './ledger.js';
@@ -14,6 +14,7 @@ export interface CandidateExplanation {
   readonly reason: 'rejected' | 'held' | 'expired' | 'refused' | undefined;
   readonly status: number | undefined;
   readonly since: number | undefined;
+  /** When its hold ends, or when one call may put it to the test. */
   readonly until: number | undefined;
   /** What would make it usable, in words. */
   readonly unblock: string | undefined;
@@ -62,7 +63,8 @@ export function explain(ledger: Ledger, scope: WorkScope, closed: boolean): Expl
   return explanation;
 }
 
-function explainCandidate({ source, identity, obstacle, refused }: Candidate): CandidateExplanation {
+function explainCandidate(candidate: Candidate): CandidateExplanation {
+  const { source, identity, obstacle, refused, probe } = candidate;
   const { fingerprint } = identity;
   const none = { status: undefined, since: undefined, until: undefined };
   if (obstacle === undefined && !refused) return { source, fingerprint, usable: true, reason: undefined, ...none, unblock: undefined };
@@ -76,18 +78,28 @@ function explainCandidate({ source, identity, obstacle, refused }: Candidate): C
     reason,
     status,
     since,
-    until: reason === 'held' ? obstacle.until : undefined,
-    unblock: source === 'pinned' && reason !== 'held' ? UNBLOCK_PIN : UNBLOCK[reason],
+    until: reason === 'held' ? obstacle.until : typeof probe === 'object' ? probe.until : undefined,
+    unblock: unblockOf(candidate, reason),
   };
 }
 
+function unblockOf({ source, probe, refused }: Candidate, reason: Obstacle['reason']): string {
+  const others = source === 'pinned' && reason !== 'held' ? UNBLOCK_PIN : UNBLOCK[reason];
+  if (typeof probe === 'object') return `the next probe at ${time(probe.until)}, ${others}`;
+  return probe === 'due' && !refused ? `the next call, which is a probe, ${others}` : others;
+}
+
 function print({ scope, source, reason, candidates, otherProviders }: Omit<Explanation, 'toString'>): string {
-  const lines = [`${JSON.stringify(scope)}: ${source === undefined ? `blocked (${reason})` : `works with the ${source} credential`}`];
+  const isProbe = candidates.some((candidate) => candidate.source === source && !candidate.usable);
+  const works = isProbe ? `puts the ${source} credential to the test` : `works with the ${source} credential`;
+  const lines = [`${JSON.stringify(scope)}: ${source === undefined ? `blocked (${reason})` : works}`];
   for (const candidate of candidates) {
-    const { status, since, until } = candidate;
+    const { status, since, reason } = candidate;
+    // A rejection does not end when it is put to the test.
+    const until = reason === 'held' ? candidate.until : undefined;
     const why = candidate.usable
       ? 'usable'
-      : `${candidate.reason}${status === undefined ? '' : ` with ${status}`}${since === undefined ? '' : ` since ${time(since)}`}${until === undefined ? '' : ` until ${time(until)}`}; would unblock: ${candidate.unblock}`;
+      : `${reason}${status === undefined ? '' : ` with ${status}`}${since === undefined ? '' : ` since ${time(since)}`}${until === undefined ? '' : ` until ${time(until)}`}; would unblock: ${candidate.unblock}`;
     lines.push(`  ${candidate.source} ${candidate.fingerprint}: ${why}`);
   }
   if (candidates.length === 0) lines.push('  no credential has been captured for it; would unblock: a capture');

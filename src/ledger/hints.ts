@@ -9,6 +9,8 @@ export interface ExpiryHint extends ExpiryMargins {
   readonly expiresAt: number;
   /** The number of the presentation, or call, that gave it. */
   readonly at: number;
+  /** When anything was first heard of the credential's end, in milliseconds since the epoch: what it had left then decides on its windows. */
+  readonly heardAt: number;
   /** It is a moment by the upstream's clock: how far that is ahead of ours. Undefined: it is one of our own. */
   readonly clock: UpstreamClock | undefined;
   /** How long it lasted when a refresh brought it, in milliseconds; undefined if none did. */
@@ -22,6 +24,13 @@ export interface GivenHint {
   readonly byUpstream: boolean;
   /** A refresh has just brought it. */
   readonly isFresh?: boolean | undefined;
+}
+
+/** Whose end it is, and what was heard of it before. */
+interface Hinted {
+  readonly provider: string | undefined;
+  readonly fingerprint: string;
+  readonly hinted?: ExpiryHint | undefined;
 }
 
 export interface HintSettings extends ExpiryWindows {
@@ -41,11 +50,13 @@ export class Hints {
     this.#settings = settings;
   }
 
-  make(provider: string | undefined, fingerprint: string, { expiresAt, at, byUpstream, isFresh }: GivenHint, now: number): ExpiryHint {
+  make({ provider, fingerprint, hinted }: Hinted, { expiresAt, at, byUpstream, isFresh }: GivenHint, now: number): ExpiryHint {
     const clock = byUpstream && this.#settings !== undefined ? this.clocks.of(provider) : undefined;
-    const lifetimeMs = expiresAt - (clock?.aheadMs ?? 0) - now;
-    const margins = this.#settings === undefined ? NO_MARGINS : marginsOf(this.#settings, lifetimeMs, shareOf(fingerprint));
-    return { expiresAt, at, clock, freshMs: isFresh === true ? Math.max(0, lifetimeMs) : undefined, ...margins };
+    const end = expiresAt - (clock?.aheadMs ?? 0);
+    // Each answer may say it again: windows that shrank with what is left would never be entered.
+    const heardAt = hinted?.heardAt ?? now;
+    const margins = this.#settings === undefined ? NO_MARGINS : marginsOf(this.#settings, end - heardAt, shareOf(fingerprint));
+    return { expiresAt, at, heardAt, clock, freshMs: isFresh === true ? Math.max(0, end - now) : hinted?.freshMs, ...margins };
   }
 
   /** What a credential says of itself; a token is looked into only if nothing was given with it, and it is not known already. */

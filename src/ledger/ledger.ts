@@ -44,7 +44,7 @@ export interface LedgerOptions {
 }
 
 /** How long a probe that is out keeps others from being made, if nothing comes of it. */
-const PROBE_MS = 60_000;
+export const PROBE_MS = 60_000;
 
 /** What is known: which slot points at which identity, and the verdict on each. All else is derived from it at the moment of asking. */
 export class Ledger extends LedgerReader {
@@ -144,6 +144,7 @@ export class Ledger extends LedgerReader {
     const identity = this.known.of(scope.provider, credential.fingerprint);
     const given = this.hints.of(credential, this.sequence.next(), identity.hinted !== undefined);
     if (given !== undefined) this.hint(identity, given);
+    if (this.#options.strikes !== undefined) identity.seen(this.clock.now());
     const { judged } = identity;
     const at = this.sequence.next();
     identity.forgive(at);
@@ -156,28 +157,32 @@ export class Ledger extends LedgerReader {
     if (judged) this.#changed('forgiven', identity);
     tell();
     return () => {
-      if (!take()) return;
-      this.#journal?.pinned(scope, this.sequence.bounded(at));
+      const taken = take();
+      if (taken === undefined) return;
+      this.#journal?.pinned(scope, this.sequence.bounded(taken));
       tell();
     };
   }
 
   /** What was learnt of a credential's expiry, wherever it comes from. */
   hint(identity: Identity, given: GivenHint): void {
-    identity.hint(this.hints.make(identity.provider, identity.fingerprint, given, this.clock.now()));
+    identity.hint(this.hints.make(identity, given, this.clock.now()));
   }
 
   /** From when on a credential would not be used, if it were presented now. */
   expiryOf(provider: string | undefined, credential: Credential): number | undefined {
     const given = this.hints.of(credential, 0, false);
     if (given === undefined) return undefined;
-    const hint = this.hints.make(provider, credential.fingerprint, given, this.clock.now());
+    const hint = this.hints.make({ provider, fingerprint: credential.fingerprint }, given, this.clock.now());
     return endOf(hint) - hint.mandatoryMs;
   }
 
   /** A refresh brought this in place of what it refreshed. Returns what the tenant works with now; undefined if it held the other no more. */
   succeed(from: Identity, succeeding: Omit<Succeeding, 'now'>, onSucceeded: OnSucceeded): Identity | undefined {
-    return this.#succession.succeed(from, { ...succeeding, now: this.clock.now() }, onSucceeded);
+    const now = this.clock.now();
+    const to = this.#succession.succeed(from, { ...succeeding, now }, onSucceeded);
+    if (this.#options.strikes !== undefined) to?.seen(now);
+    return to;
   }
 
   /** A refresh came to nothing. */

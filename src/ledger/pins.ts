@@ -32,8 +32,8 @@ export class Pins {
     return (exact ?? (purpose === undefined ? undefined : this.#pins.get(scopeKey(tenant, provider))))?.identity;
   }
 
-  /** Replaces what was pinned there. Returns how to take this pin, and no later one, away again. */
-  set(place: PinPlace, identity: Identity, credential: Credential, at: number): () => boolean {
+  /** Replaces what was pinned there. Returns how to take this pin, and no later one, away again, which says what number it had then. */
+  set(place: PinPlace, identity: Identity, credential: Credential, at: number): () => number | undefined {
     const { tenant, provider, purpose } = place;
     const key = scopeKey(tenant, provider, purpose);
     const pin: Pin = { tenant, provider, purpose, identity, at };
@@ -41,7 +41,15 @@ export class Pins {
     this.#identities.retain(identity, credential);
     this.#pins.set(key, pin);
     if (previous !== undefined) this.#identities.release(previous.identity, false);
-    return () => this.#pins.get(key) === pin && this.remove(tenant, provider, purpose);
+    return () => (this.#pins.get(key) === pin && this.remove(tenant, provider, purpose) ? pin.at : undefined);
+  }
+
+  /** What a refresh brought is pinned in place of what was: by whoever pinned that, to be taken away by the same. */
+  replace(pin: Pin, identity: Identity, credential: Credential, at: number): void {
+    this.#identities.retain(identity, credential);
+    this.#identities.release(pin.identity, false);
+    pin.identity = identity;
+    pin.at = at;
   }
 
   get(tenant: string | undefined, provider: string | undefined, purpose: string | undefined): Pin | undefined {
@@ -58,15 +66,11 @@ export class Pins {
     return true;
   }
 
-  /** Pins what a refresh brought in place of what was refreshed. Returns where. */
-  succeed(tenant: string | undefined, from: Identity, to: Identity, credential: Credential, at: number): WorkScope[] {
-    const places = [...this.#pins.values()].filter((pin) => pin.tenant === tenant && pin.identity === from);
-    for (const pin of places) {
-      this.#identities.retain(to, credential);
-      this.#identities.release(from, false);
-      pin.identity = to;
-      pin.at = Math.max(at, pin.at);
-    }
+  /** Pins what a refresh brought in place of what was refreshed, if that was pinned before `before`. Returns where. */
+  succeed(tenant: string | undefined, from: Identity, to: Identity, credential: Credential, at: number, before: number): WorkScope[] {
+    const places = [...this.#pins.values()].filter((pin) => pin.tenant === tenant && pin.identity === from && pin.at < before);
+    // Later than what was pinned while it was out.
+    for (const pin of places) this.replace(pin, to, credential, Math.max(at, pin.at + 1));
     return places.map(({ provider, purpose }) => new WorkScope(tenant, undefined, provider, purpose, false));
   }
 

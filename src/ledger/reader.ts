@@ -91,7 +91,10 @@ export class LedgerReader {
     if (this.#probes === undefined || found?.reason !== 'rejected' || !this.#isProbed(source, identity, scope)) return undefined;
     // What has expired besides is not tried.
     if (identity.expiresAt !== undefined && now + scope.minTtlMs >= identity.expiresAt) return undefined;
-    const until = Math.max(probeDueAt(this.#probes, found.since, found.probes, identity.fingerprint), identity.probedUntil);
+    const { ruling, probedUntil } = identity;
+    // Rejected for this scope alone, it may be held for all.
+    const heldUntil = ruling.state === 'held' ? ruling.until : 0;
+    const until = Math.max(probeDueAt(this.#probes, found.since, found.probes, identity.fingerprint), probedUntil, heldUntil);
     return now >= until ? 'due' : { until };
   }
 

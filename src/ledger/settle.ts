@@ -27,6 +27,8 @@ export interface SettlerOptions {
   /** A worker's call was accepted, or rejected. */
   readonly onAccepted: (scope: WorkScope) => void;
   readonly onRejected: (scope: WorkScope) => void;
+  /** Does about a rejection what can be done, before anybody is told of it and asks. Default: nothing can. */
+  readonly beforeRejected?: ((scope: WorkScope) => void) | undefined;
 }
 
 const ACCEPTED = { kind: 'accepted' } as const;
@@ -110,7 +112,7 @@ export class Settler {
 
   /** Returns whether a rejection is one that does not count yet. */
   record(call: Call, classification: Classification, status: number | undefined): 'strike' | undefined {
-    const { counters, emitter, clock, onRejected } = this.#options;
+    const { counters, emitter, clock, beforeRejected, onRejected } = this.#options;
     if (this.#closed) return undefined;
     switch (classification.kind) {
       case 'accepted':
@@ -127,6 +129,7 @@ export class Settler {
         counters.rejected++;
         const effect = this.#judge(call, classification, status);
         const [late, strike] = [effect === 'none', effect === 'strike'];
+        if (!call.presented) beforeRejected?.(call.scope);
         emitter.emit('rejected', () => ({ ...about(call), status, reach, late, strike }));
         if (!call.presented) onRejected(call.scope);
         return strike ? 'strike' : undefined;

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Credential } from '../credential/credential.js';
 import { displaces, isDead } from '../policy/choose.js';
 import type { Identities } from './identities.js';
+import { isGone, isPresented, lendOn } from './lending.js';
 import { Session, Slot, Stranger, Tenant } from './session.js';
 import { isSucceededBy } from './successors.js';
 import type { Identity } from './verdicts.js';
@@ -19,6 +20,9 @@ export interface Placed {
   readonly deadOnArrival: boolean;
   readonly by: Session;
 }
+
+/** Whether a slot may have what a refresh brought; `own`: it is that session's, otherwise the tenant's global one. */
+export type MayTake = (slot: Slot, own: Session | undefined) => boolean;
 
 export interface SlotsListener {
   evicted(session: Session, cause: EvictionCause): void;
@@ -91,18 +95,24 @@ export class Slots {
    * Puts what a refresh brought wherever a tenant's slots point at what was refreshed. Returns the names of the sessions that have it now; undefined for
    * a global slot that no session here stands for.
    */
-  succeed(tenantName: string | undefined, from: Identity, to: Identity, credential: Credential, at: number): (string | undefined)[] {
+  succeed(
+    tenantName: string | undefined,
+    from: Identity,
+    to: Identity,
+    credential: Credential,
+    at: number,
+    mayTake: MayTake = () => true,
+  ): (string | undefined)[] {
     const tenant = this.tenant(tenantName);
-    if (tenant === undefined) return [];
     const names: (string | undefined)[] = [];
-    const replace = (slot: Slot | undefined): boolean => {
-      if (slot?.identity !== from) return false;
+    const replace = (slot: Slot | undefined, own?: Session): boolean => {
+      if (slot?.identity !== from || !mayTake(slot, own)) return false;
       this.#put(slot, slot.provider, { identity: to, credential, at: Math.max(at, slot.at), deadOnArrival: false, by: slot.by }, () => {});
       return true;
     };
-    for (const session of tenant.sessions.values()) if (replace(session.slot(from.provider))) names.push(session.name);
-    const global = tenant.globals.get(from.provider);
-    if (replace(global) && !names.includes(global?.by.name)) names.push(undefined);
+    for (const session of tenant?.sessions.values() ?? []) if (replace(session.slot(from.provider), session)) names.push(session.name);
+    const global = tenant?.globals.get(from.provider);
+    if (replace(global) && (global?.by instanceof Stranger || !names.includes(global?.by.name))) names.push(undefined);
     return names;
   }
 
@@ -201,13 +211,15 @@ export class Slots {
       }
       return false;
     }
+    const present = { at: slot.at, deadOnArrival: slot.deadOnArrival, dead: isDead(slot.identity, now) };
+    const isSuccessor = isSucceededBy(slot.identity, identity, by.tenant.name);
     // A client that does not know of a refresh goes on presenting what was refreshed.
-    if (isSucceededBy(identity, slot.identity, by.tenant.name) && !isDead(slot.identity, now)) return false;
-    if (!displaces({ at, dead }, { at: slot.at, deadOnArrival: slot.deadOnArrival, dead: isDead(slot.identity, now) })) return false;
+    if (!present.dead && (isSuccessor ? dead : isSucceededBy(identity, slot.identity, by.tenant.name))) return false;
+    if (!isSuccessor && !displaces({ at, dead }, present)) return false;
     this.#identities.retain(identity, credential);
     this.#identities.release(slot.identity, false);
     slot.identity = identity;
-    slot.at = at;
+    slot.at = isSuccessor ? Math.max(at, slot.at) : at;
     slot.deadOnArrival = dead;
     slot.by = by;
     return true;
@@ -276,21 +288,4 @@ export class Slots {
     }
     this.#identities.release(identity, true);
   }
-}
-
-/** What it lent stays lent, by somebody who is not known here any more. */
-function lendOn(session: Session): void {
-  const { tenant, name } = session;
-  for (const slot of tenant.globals.values()) if (slot.by === session) slot.by = new Stranger(tenant, name);
-}
-
-function isGone(session: Session): boolean {
-  return !(session instanceof Stranger) && session.tenant.sessions.get(session.name) !== session;
-}
-
-function isPresented(tenant: Tenant, identity: Identity): boolean {
-  for (const session of tenant.sessions.values()) {
-    if (session.slot(identity.provider)?.identity === identity) return true;
-  }
-  return false;
 }

@@ -5,11 +5,11 @@ import type { Identities } from './identities.js';
 import type { Journal } from './journal.js';
 import type { Pins } from './pins.js';
 import { WorkScope } from './scope-key.js';
-import type { Slots } from './slots.js';
+import type { MayTake, Slots } from './slots.js';
 import type { Identity } from './verdicts.js';
 
-/** What a refresh brought is refreshed again once it has worked, or after so many milliseconds. */
-const REST_MS = 10 * 60_000;
+/** What a refresh brought is refreshed again once it has worked, or after so long: longer each time that what came was turned away. In milliseconds. */
+const REST = { firstMs: 10 * 60_000, longestMs: 6 * 3_600_000 } as const;
 
 export interface SuccessionOptions {
   readonly identities: Identities;
@@ -27,8 +27,8 @@ export interface Succeeding {
   /** The number of the refresh that brought it: what was presented after that is newer. */
   readonly at: number;
   readonly now: number;
-  /** Another process refreshed it: nobody has to be told. */
-  readonly remote?: boolean | undefined;
+  /** Another process refreshed it: nobody is told here, and only what this may take is taken. */
+  readonly remote?: { readonly mayTake: MayTake } | undefined;
 }
 
 /** A slot, or a pin, points at what a refresh brought. */
@@ -43,37 +43,46 @@ export class Succession {
   }
 
   /** Returns the identity that the tenant works with now, or undefined if nothing of the tenant's held the other any more. */
-  succeed(from: Identity, { tenant, credential, at, now, remote = false }: Succeeding, onSucceeded: OnSucceeded): Identity | undefined {
+  succeed(from: Identity, { tenant, credential, at, now, remote }: Succeeding, onSucceeded: OnSucceeded): Identity | undefined {
     const { identities, slots, pins, hints, journal, onChange } = this.#options;
     const to = identities.of(from.provider, credential.fingerprint);
     if (to === from) return undefined;
     const given = hints.of(credential, at, to.hinted !== undefined);
-    if (given !== undefined) to.hint(hints.make(to.provider, to.fingerprint, { ...given, isFresh: true }, now));
+    if (given !== undefined) to.hint(hints.make(to, { ...given, isFresh: true }, now));
     // One that is turned away although it is new is not refreshed again and again.
-    if (to.ruling.state === 'unproven')
-      to.endRefresh({ at, until: now + Math.min(REST_MS, to.hinted?.freshMs ?? REST_MS), status: undefined, code: undefined });
+    if (to.ruling.state === 'unproven') {
+      const restMs = restAfter(from);
+      to.endRefresh({ at, until: now + restMs, status: undefined, code: undefined, restMs });
+    }
     // Held while it goes round, so that it is not forgotten in between.
     identities.retain(to, credential);
-    const sessions = slots.succeed(tenant, from, to, credential, at);
-    const pinned = pins.succeed(tenant, from, to, credential, at);
+    const sessions = slots.succeed(tenant, from, to, credential, at, remote?.mayTake);
+    // One that was pinned again after the refresh is meant to stay.
+    const pinned = pins.succeed(tenant, from, to, credential, at, remote === undefined ? Number.POSITIVE_INFINITY : at);
     const isHeld = sessions.length + pinned.length > 0;
     if (isHeld) from.succeeded(tenant, to, at);
-    identities.release(to, true);
+    // Known elsewhere, it is not forgotten because nothing points at it here.
+    identities.release(to, remote === undefined);
     if (!isHeld) return undefined;
-    if (!remote) {
+    if (remote === undefined) {
       journal?.learnt(to);
       journal?.learnt(from);
     }
     for (const session of sessions) {
       const scope = new WorkScope(tenant, session, from.provider, undefined, false);
-      if (!remote) journal?.presented(scope, to, at, true);
+      if (remote === undefined) journal?.succeeded(scope, to);
       onSucceeded(scope, credential, false);
     }
     for (const place of pinned) {
-      if (!remote) journal?.pinned(place, at);
+      if (remote === undefined) journal?.pinned(place, pins.get(tenant, place.provider, place.purpose)?.at ?? at);
       onSucceeded(place, credential, true);
     }
-    onChange({ cause: pinned.length > 0 ? 'pinned' : 'captured', tenant, provider: from.provider, session: ANY });
+    if (remote === undefined) onChange({ cause: pinned.length > 0 ? 'pinned' : 'captured', tenant, provider: from.provider, session: ANY });
     return to;
   }
+}
+
+function restAfter({ ruling, unrefreshable }: Identity): number {
+  const before = ruling.state === 'rejected' ? unrefreshable?.restMs : undefined;
+  return before === undefined ? REST.firstMs : Math.min(2 * before, REST.longestMs);
 }

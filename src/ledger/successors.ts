@@ -25,6 +25,11 @@ export class Successors {
     return this.#byTenant.get(tenant);
   }
 
+  /** Nothing is numbered above `greatest`. */
+  restamp(greatest: number): void {
+    for (const [tenant, { identity, at }] of this.#byTenant) if (at > greatest) this.#byTenant.set(tenant, { identity, at: greatest });
+  }
+
   entries(): Iterable<[string | undefined, { readonly identity: Identity; readonly at: number }]> {
     return this.#byTenant;
   }
@@ -32,10 +37,25 @@ export class Successors {
 
 /** Whether `later` has come of `identity` for this tenant, by one refresh or several. */
 export function isSucceededBy(identity: Identity, later: Identity, tenant: string | undefined): boolean {
-  let current = identity.successor(tenant);
-  for (let generation = 0; current !== undefined && generation < MOST_GENERATIONS; generation++) {
-    if (current === later) return true;
-    current = current.successor(tenant);
+  let isLater = false;
+  for (const { identity: next } of successionOf(identity, tenant)) {
+    // An issuer may give a token again that it gave before: it has come of itself then, and of nothing in between.
+    if (next === identity) isLater = false;
+    else if (next === later) isLater = true;
   }
-  return false;
+  return isLater;
+}
+
+/** What refreshes have put in an identity's place for this tenant, one after the other. */
+export function* successionOf(
+  identity: Identity,
+  tenant: string | undefined,
+): Iterable<{ readonly identity: Identity; readonly at: number }> {
+  let at = 0;
+  let next = identity.successors?.get(tenant);
+  for (let generation = 0; next !== undefined && next.at >= at && generation < MOST_GENERATIONS; generation++) {
+    yield next;
+    at = next.at;
+    next = next.identity.successors?.get(tenant);
+  }
 }

@@ -2,7 +2,7 @@ import type { Credential } from '../credential/credential.js';
 import type { ScopeKeyed, Standing } from '../policy/choose.js';
 import { isStrike, type StrikeRules, type Trial } from '../policy/strikes.js';
 import { type Acceptance, type Rejection, type Ruling, supersedes, UNPROVEN } from '../policy/verdict.js';
-import { type Experience, newExperience, type Unrefreshable } from './experience.js';
+import { type Experience, newExperience, newRareExperience, type RareExperience, type Unrefreshable } from './experience.js';
 import { type ExpiryHint, endOf } from './hints.js';
 import { Successors } from './successors.js';
 
@@ -97,8 +97,9 @@ export class Identity implements Standing {
       if (borrowed) experience.borrowProvenAt = ruling.since;
       if (this.#hint !== undefined && ruling.since >= endOf(this.#hint)) this.void(this.#hint.expiresAt, ruling.sent);
       // What works may be refreshed when its time comes.
-      if (experience.unrefreshable?.until !== undefined) experience.unrefreshable = undefined;
-      if (experience.trials !== undefined) experience.trials = tried(experience.trials, ruling.since, false);
+      const { rare } = experience;
+      if (rare?.unrefreshable?.restMs !== undefined) rare.unrefreshable = undefined;
+      if (rare?.trials !== undefined) rare.trials = tried(rare.trials, ruling.since, false);
     }
     return changed || cleared;
   }
@@ -120,8 +121,9 @@ export class Identity implements Standing {
   /** Back to unproven: calls numbered below `at` no longer count. */
   forgive(at: number): void {
     // That a hint was wrong, or that there is a successor, is no verdict to be taken back.
-    const { voidedHint, voidedBy, successors, seenAt } = this.#learn();
-    this.#experience = { ...newExperience(), voidedHint, voidedBy, successors, seenAt, forgivenAt: at };
+    const { voidedHint, voidedBy, rare } = this.#learn();
+    this.#experience = { ...newExperience(), voidedHint, voidedBy, forgivenAt: at };
+    if (rare !== undefined) this.#experience.rare = { ...newRareExperience(), successors: rare.successors, seenAt: rare.seenAt };
     this.#look(this.#experience);
   }
 
@@ -152,52 +154,58 @@ export class Identity implements Standing {
   strike(ruling: Rejection, rules: StrikeRules): boolean {
     const experience = this.#learn();
     if (ruling.sent < experience.forgivenAt || !supersedes(ruling, experience.ruling)) return false;
-    const { trials = [], provenAt, seenAt } = experience;
-    const struck = isStrike(trials, { provenAt, seenAt, now: ruling.since }, rules);
-    experience.trials = tried(trials, ruling.since, true);
+    const rare = this.#learnRare();
+    const { trials = [], seenAt } = rare;
+    const struck = isStrike(trials, { provenAt: experience.provenAt, seenAt, now: ruling.since }, rules);
+    rare.trials = tried(trials, ruling.since, true);
     return struck;
   }
 
   /** It was presented for the first time. */
   seen(now: number): void {
-    const experience = this.#learn();
-    if (experience.seenAt === Number.NEGATIVE_INFINITY) experience.seenAt = now;
+    const rare = this.#learnRare();
+    if (rare.seenAt === Number.NEGATIVE_INFINITY) rare.seenAt = now;
   }
 
   /** A probe is out until then, milliseconds since the epoch; 0: none is. */
   probing(until: number): void {
-    this.#learn().probedUntil = until;
+    this.#learnRare().probedUntil = until;
   }
 
   get probedUntil(): number {
-    return this.#experience?.probedUntil ?? 0;
+    return this.#experience?.rare?.probedUntil ?? 0;
   }
 
   /** What the last refresh for this tenant put in its place. */
   successor(tenant: string | undefined): Identity | undefined {
-    return this.#experience?.successors?.get(tenant)?.identity;
+    return this.#experience?.rare?.successors?.get(tenant)?.identity;
   }
 
   /** By tenant, with the numbers of the refreshes. */
   get successors(): Successors | undefined {
-    return this.#experience?.successors;
+    return this.#experience?.rare?.successors;
   }
 
   /** The refresh numbered `at` has put another in its place. */
   succeeded(tenant: string | undefined, identity: Identity, at: number): void {
-    const experience = this.#learn();
-    experience.successors ??= new Successors();
-    experience.successors.set(tenant, identity, at);
+    const rare = this.#learnRare();
+    rare.successors ??= new Successors();
+    rare.successors.set(tenant, identity, at);
   }
 
   get unrefreshable(): Unrefreshable | undefined {
-    return this.#experience?.unrefreshable;
+    return this.#experience?.rare?.unrefreshable;
   }
 
-  /** A refresh came to nothing. What an earlier one found out, or one that was forgiven, does not count. */
+  /** A refresh came to nothing. What an earlier one found out, or one that was forgiven, does not count; nor does a while after for good. */
   endRefresh(why: Unrefreshable): void {
-    const experience = this.#learn();
-    if (why.at >= experience.forgivenAt && why.at >= (experience.unrefreshable?.at ?? 0)) experience.unrefreshable = why;
+    if (why.at < this.forgivenAt) return;
+    const rare = this.#learnRare();
+    const { unrefreshable: present } = rare;
+    // What was refused for good is not refreshed after a while.
+    const isForGood = why.until === undefined;
+    const counts = present === undefined || (isForGood === (present.until === undefined) ? why.at >= present.at : isForGood);
+    if (counts) rare.unrefreshable = why;
   }
 
   /** What the processes of a fleet agree on, in place of what was known here. */
@@ -220,6 +228,9 @@ export class Identity implements Standing {
     experience.ruling = lower(experience.ruling);
     experience.forgivenAt = Math.min(experience.forgivenAt, greatest);
     experience.voidedBy = Math.min(experience.voidedBy, greatest);
+    const { rare } = experience;
+    rare?.successors?.restamp(greatest);
+    if (rare?.unrefreshable !== undefined) rare.unrefreshable = { ...rare.unrefreshable, at: Math.min(rare.unrefreshable.at, greatest) };
     for (const [key, ruling] of [...experience.scopes.entries()]) experience.scopes.set(key, lower(ruling));
   }
 
@@ -232,6 +243,12 @@ export class Identity implements Standing {
   #learn(): Experience {
     this.#experience ??= newExperience();
     return this.#experience;
+  }
+
+  #learnRare(): RareExperience {
+    const experience = this.#learn();
+    experience.rare ??= newRareExperience();
+    return experience.rare;
   }
 
   #rule(experience: Experience, ruling: Ruling): boolean {

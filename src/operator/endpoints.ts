@@ -78,7 +78,7 @@ export function apiEndpoints({ latchkey, seats, record, failed, acted }: ApiCont
           const scope = scopeOfQuery(query);
           await load(scope);
           const explanation = latchkey.explain(scope);
-          return jsonAnswer(200, { ...explanation, text: String(explanation) });
+          return jsonAnswer(200, { ...explanation, status: latchkey.status(scope), text: String(explanation) });
         },
       },
     },

@@ -50,6 +50,10 @@ export const INSTRUMENTS: readonly Instrument[] = [
   counter('reports', 'reports', '{report}', 'Incidents that the reporter was told of.'),
   counter('reports_suppressed', 'reportsSuppressed', '{report}', 'Reports that were not sent.'),
   counter('evicted', 'evicted', '{session}', 'Sessions that were evicted.'),
+  counter('refreshes', 'refreshes', '{try}', 'Tries to refresh a credential.'),
+  counter('refreshed', 'refreshed', '{try}', 'Tries that brought another credential.'),
+  counter('refreshes_failed', 'refreshesFailed', '{try}', 'Tries to refresh a credential that came to nothing.'),
+  counter('probes', 'probes', '{call}', 'Calls that put a rejected credential to the test.'),
   counter('errors', 'errors', '{error}', 'Failures of functions given to Latchkey, contained.'),
   gauge('sessions', '{session}', 'Sessions in memory.', ({ sessions }) => sessions),
   gauge('identities', '{identity}', 'Credentials that are known, by fingerprint.', ({ identities }) => identities),
@@ -57,6 +61,7 @@ export const INSTRUMENTS: readonly Instrument[] = [
   gauge('running', '{run}', 'Runs on their way, those that wait included.', ({ running }) => running),
   gauge('waiting', '{run}', 'Runs that wait, parked or behind a canary.', ({ waiting }) => waiting),
   gauge('open_incidents', '{incident}', 'Incidents that are open.', ({ openIncidents }) => openIncidents),
+  gauge('refreshing', '{refresh}', 'Refreshes that go on, their pauses included.', ({ refreshing }) => refreshing),
   gauge('store_up', '1', 'Whether the shared store answers: 1 or 0.', ({ store }) =>
     store === undefined ? undefined : Number(store === 'up'),
   ),

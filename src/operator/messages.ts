@@ -3,9 +3,10 @@ import type { IncidentEnd } from '../policy/incident.js';
 import type { Stats } from '../stats.js';
 
 /**
- * How a scope stands: it works with its own credential, or with the one that its tenant lends it, or not at all, and why.
+ * How a scope stands: it works with its own credential, or with the one that its tenant lends it; or not at all, while another is being fetched
+ * (`auth_retrying`: which has failed for a while), or why not.
  */
-export type ScopeState = 'ready' | 'borrowing' | 'blocked' | 'held' | 'expired';
+export type ScopeState = 'ready' | 'borrowing' | 'refreshing' | 'auth_retrying' | 'blocked' | 'held' | 'expired';
 
 /** A slot, or a scope of a purpose that has a verdict of its own, and how its work stands. Times are milliseconds since the epoch. */
 export interface ScopeRow {
@@ -23,6 +24,12 @@ export interface ScopeRow {
   readonly status?: number | undefined;
   readonly since?: number | undefined;
   readonly until?: number | undefined;
+  /** Since when another one is being fetched. */
+  readonly refreshingSince?: number | undefined;
+  /** When something is tried next without anybody's doing: fetching another one, or a call with what was rejected. */
+  readonly next?: number | undefined;
+  /** The next call only puts to the test what was rejected. */
+  readonly probe?: true | undefined;
   /** The open incident that stops its work, or that of others who have to work with this slot. */
   readonly incident?: string | undefined;
 }
@@ -51,6 +58,9 @@ export type TimelineEvent =
   | 'resumed'
   | 'incident'
   | 'recovered'
+  | 'refreshed'
+  | 'refreshFailed'
+  | 'status'
   | 'evicted'
   | 'operator'
   | 'store'
@@ -67,7 +77,7 @@ export interface TimelineEntry {
   readonly status?: number | undefined;
   readonly incident?: string | undefined;
   readonly end?: IncidentEnd | undefined;
-  /** A few words more: of a capture whether it is usable, of an eviction why, of an operator's action what and by whom, of an error where. */
+  /** A few words more: of a capture whether it is usable, of a refresh what it replaced or why it failed, of an eviction why, of an operator's action what and by whom, of an error where. */
   readonly note?: string | undefined;
 }
 

@@ -63,7 +63,7 @@ export interface OperatorSettings {
 
 const WHERE = 'createOperator';
 const KNOWN = ['guard', 'authorize', 'audit', 'basePath', 'https', 'onError'];
-const USED = ['snapshot', 'stats', 'explain', 'load', 'evict', 'forgive', 'on'] as const;
+const USED = ['snapshot', 'stats', 'status', 'explain', 'load', 'evict', 'forgive', 'on'] as const;
 
 /** @throws {TypeError} naming the option that is wrong. */
 export function readOperatorOptions(latchkey: Latchkey, options: OperatorOptions): OperatorSettings {

@@ -3,6 +3,7 @@ import type { Latchkey, Resolution } from '../api.js';
 import type { ScopeParts } from '../errors.js';
 import type { CandidateExplanation } from '../ledger/explain.js';
 import type { SlotSnapshot, Snapshot, VerdictSnapshot } from '../ledger/snapshot.js';
+import type { Status } from '../policy/status.js';
 import type { ScopeRow, ScopeState } from './messages.js';
 
 /** A longer key is a digest. */
@@ -25,7 +26,7 @@ export function scopeRows(latchkey: Latchkey): ScopeRow[] {
 
 /** How many rows there are of each state. */
 export function countStates(rows: readonly ScopeRow[]): Record<ScopeState, number> {
-  const counts = { ready: 0, borrowing: 0, blocked: 0, held: 0, expired: 0 };
+  const counts = { ready: 0, borrowing: 0, refreshing: 0, auth_retrying: 0, blocked: 0, held: 0, expired: 0 };
   for (const { state } of rows) counts[state]++;
   return counts;
 }
@@ -34,15 +35,15 @@ export function countStates(rows: readonly ScopeRow[]): Record<ScopeState, numbe
 export function rowsOf(latchkey: Latchkey, { slots, verdicts, incidents }: Snapshot): ScopeRow[] {
   const rows: ScopeRow[] = [];
   const incidentOf = incidentsByRow(incidents, slots);
-  const add = (key: string, slot: SlotSnapshot['slot'], scope: ScopeParts, fingerprint: string, isSlot: boolean): void => {
+  const add = (key: string, slot: SlotSnapshot['slot'], scope: ScopeParts, fingerprint: string, known?: Status): void => {
     const resolution = resolved(latchkey, scope);
-    if (resolution === undefined || (!isSlot && !resolution.ok && resolution.reason === 'missing')) return;
-    const standing = standingOf(latchkey, scope, fingerprint, resolution);
+    if (resolution === undefined || (known === undefined && !resolution.ok && resolution.reason === 'missing')) return;
+    const standing = standingOf(latchkey, scope, fingerprint, resolution, known ?? latchkey.status(scope));
     const incident = resolution.ok || incidentOf.size === 0 ? undefined : (incidentOf.get(key) ?? incidentOf.get(placeKey(scope)));
     rows.push({ key, slot, scope, fingerprint, ...standing, incident });
   };
-  for (const { slot, scope, fingerprint } of slots) add(rowKey(slot, scope), slot, scope, fingerprint, true);
-  for (const [key, { scope, first }] of ownVerdicts(verdicts, rows)) add(key, first.slot, scope, first.fingerprint, false);
+  for (const { slot, scope, fingerprint, status } of slots) add(rowKey(slot, scope), slot, scope, fingerprint, status);
+  for (const [key, { scope, first }] of ownVerdicts(verdicts, rows)) add(key, first.slot, scope, first.fingerprint);
   return rows;
 }
 
@@ -56,7 +57,10 @@ export function sameRow(a: ScopeRow, b: ScopeRow): boolean {
     a.incident === b.incident &&
     a.status === b.status &&
     a.since === b.since &&
-    a.until === b.until
+    a.until === b.until &&
+    a.refreshingSince === b.refreshingSince &&
+    a.next === b.next &&
+    a.probe === b.probe
   );
 }
 
@@ -138,21 +142,27 @@ function resolved(latchkey: Latchkey, scope: ScopeParts): Resolution | undefined
   }
 }
 
-type Standing = Pick<ScopeRow, 'state' | 'lent' | 'why' | 'status' | 'since' | 'until'>;
+type Standing = Omit<ScopeRow, 'key' | 'slot' | 'scope' | 'fingerprint' | 'incident'>;
 
 /** What is told of a row is told of the slot's own credential, whatever its work goes on with, or waits for. */
-function standingOf(latchkey: Latchkey, scope: ScopeParts, fingerprint: string, resolution: Resolution): Standing {
+function standingOf(latchkey: Latchkey, scope: ScopeParts, fingerprint: string, resolution: Resolution, status: Status): Standing {
   if (resolution.ok) {
-    const used = resolution.lease.credential.fingerprint;
-    if (used === fingerprint) return { state: 'ready', lent: undefined, ...obstacleOf(undefined) };
+    const { credential, probe } = resolution.lease;
+    const [used, test] = [credential.fingerprint, probe ? { probe } : {}];
+    if (used === fingerprint && !probe) return { state: 'ready', lent: undefined, ...obstacleOf(undefined) };
     const own = latchkey.explain(scope).candidates.find((candidate) => candidate.fingerprint === fingerprint);
-    return { state: 'borrowing', lent: used, ...obstacleOf(own) };
+    if (used === fingerprint) return { state: 'ready', lent: undefined, ...obstacleOf(own), ...test };
+    return { state: 'borrowing', lent: used, ...obstacleOf(own), ...test };
   }
   const { candidates } = latchkey.explain(scope);
   // A pin is asked alone: then the slot's own is no candidate.
   const told = candidates.find((candidate) => candidate.fingerprint === fingerprint) ?? candidates[0];
   const lent = told === undefined || told.fingerprint === fingerprint ? undefined : told.fingerprint;
-  return { state: STATES[told?.reason ?? resolution.reason], lent, ...obstacleOf(told) };
+  const { state, since: refreshingSince, next } = status;
+  // A hold's end is told as such.
+  const known = { lent, ...obstacleOf(told), ...(next === undefined || next === told?.until ? {} : { next }) };
+  if (state === 'refreshing' || state === 'auth_retrying') return { state, ...known, refreshingSince };
+  return { state: STATES[told?.reason ?? resolution.reason], ...known };
 }
 
 function obstacleOf(candidate: CandidateExplanation | undefined): Pick<Standing, 'why' | 'status' | 'since' | 'until'> {

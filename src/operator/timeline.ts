@@ -2,6 +2,7 @@ import type { Latchkey } from '../api.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { ScopeParts } from '../errors.js';
 import type { LatchkeyEvents } from '../events.js';
+import type { StatusState } from '../policy/status.js';
 import type { TimelineEntry, TimelineEvent } from './messages.js';
 
 export interface TimelineOptions {
@@ -27,17 +28,40 @@ type Details = Omit<TimelineEntry, 'id' | 'at' | 'event'>;
 
 type HeardEvent = Exclude<TimelineEvent, 'operator'>;
 
-const DETAILS: { readonly [Name in HeardEvent]: (event: LatchkeyEvents[Name]) => Details } = {
-  captured: ({ scope, fingerprint, usable, pinned, remote }) => ({
+const STATES: Readonly<Record<StatusState, string>> = {
+  ready: 'ready',
+  refreshing: 'refreshing',
+  auth_retrying: 'auth retrying',
+  blocked: 'blocked',
+  held: 'held',
+  missing: 'missing',
+};
+const FAILURES: Readonly<Record<LatchkeyEvents['refreshFailed']['kind'], string>> = {
+  permanent: 'for good',
+  transient: 'for now',
+  aborted: 'called off',
+  unchanged: 'nothing better was brought',
+};
+
+/** Undefined for what other entries tell. */
+const DETAILS: { readonly [Name in HeardEvent]: (event: LatchkeyEvents[Name]) => Details | undefined } = {
+  captured: ({ scope, fingerprint, usable, pinned, remote, refreshed }) => ({
     scope,
     fingerprint,
-    note: [usable ? 'usable' : 'not usable', ...(pinned ? ['pinned'] : []), ...(remote ? ['elsewhere'] : [])].join(', '),
+    note: noteOf(
+      usable ? 'usable' : 'not usable',
+      pinned ? 'pinned' : undefined,
+      remote ? 'elsewhere' : undefined,
+      refreshed ? 'refreshed' : undefined,
+    ),
   }),
-  rejected: ({ scope, fingerprint, status, reach, late }) => ({
+  rejected: ({ scope, fingerprint, status, reach, late, strike }) => ({
     scope,
     fingerprint,
     status,
-    ...(late ? { note: 'late: changed nothing' } : reach === 'scope' ? { note: 'for this scope only' } : {}),
+    ...(late ? { note: 'late: changed nothing' } : {}),
+    ...(strike ? { note: 'a strike: does not count yet' } : {}),
+    ...(reach === 'scope' && !late && !strike ? { note: 'for this scope only' } : {}),
   }),
   denied: ({ scope, fingerprint, status }) => ({ scope, fingerprint, status }),
   // Its reason may be the upstream's words.
@@ -53,6 +77,16 @@ const DETAILS: { readonly [Name in HeardEvent]: (event: LatchkeyEvents[Name]) =>
     end,
     note: `scopes: ${scopeCount}, calls not sent: ${suppressed}`,
   }),
+  refreshed: ({ scope, fingerprint, from }) => ({ scope, fingerprint, note: `in place of ${from}` }),
+  refreshFailed: ({ scope, fingerprint, kind, status, code, next }) => ({
+    scope,
+    fingerprint,
+    status,
+    note: noteOf(FAILURES[kind], code, nextTry(next)),
+  }),
+  // Blocks and holds have entries of their own.
+  status: ({ scope, from, state, next }) =>
+    isRefresh(state) || isRefresh(from) ? { scope, note: noteOf(STATES[state], `was ${STATES[from]}`, nextTry(next)) } : undefined,
   evicted: ({ tenant, session, why }) => ({
     scope: { ...(tenant === undefined ? {} : { tenant }), ...(session === undefined ? {} : { session }) },
     note: why,
@@ -74,7 +108,11 @@ export function createTimeline(latchkey: Latchkey, { clock = systemClock, limit 
     if (entries.length > limit) entries.shift();
     for (const listener of listeners) listener(entry);
   };
-  const hear = <Name extends HeardEvent>(name: Name): (() => void) => latchkey.on(name, (event) => add(name, DETAILS[name](event)));
+  const hear = <Name extends HeardEvent>(name: Name): (() => void) =>
+    latchkey.on(name, (event) => {
+      const details = DETAILS[name](event);
+      if (details !== undefined) add(name, details);
+    });
   const offs = (Object.keys(DETAILS) as HeardEvent[]).map((name) => hear(name));
 
   return {
@@ -94,6 +132,18 @@ export function createTimeline(latchkey: Latchkey, { clock = systemClock, limit 
 
 function of(provider: string | undefined): { readonly scope?: ScopeParts } {
   return provider === undefined ? {} : { scope: { provider } };
+}
+
+function isRefresh(state: StatusState): boolean {
+  return state === 'refreshing' || state === 'auth_retrying';
+}
+
+function noteOf(...parts: (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined).join(', ');
+}
+
+function nextTry(next: number | undefined): string | undefined {
+  return next === undefined ? undefined : `next try at ${time(next)}`;
 }
 
 function time(ms: number): string {

@@ -24,9 +24,10 @@ const MOST_MANDATORY = 1 / 10;
  */
 export function marginsOf({ advisoryMs, mandatoryMs, jitterMs }: ExpiryWindows, lifetimeMs: number, share: number): ExpiryMargins {
   const left = Math.max(0, lifetimeMs);
-  const mandatory = Math.min(mandatoryMs, left * MOST_MANDATORY);
-  const advisory = Math.max(mandatory, Math.min(advisoryMs, left * MOST_ADVISORY));
-  return { mandatoryMs: mandatory, advisoryMs: advisory - share * Math.min(jitterMs, advisory - mandatory) };
+  // Whole milliseconds, since users are told them.
+  const mandatory = Math.floor(Math.min(mandatoryMs, left * MOST_MANDATORY));
+  const advisory = Math.max(mandatory, Math.floor(Math.min(advisoryMs, left * MOST_ADVISORY)));
+  return { mandatoryMs: mandatory, advisoryMs: advisory - Math.floor(share * Math.min(jitterMs, advisory - mandatory)) };
 }
 
 /** A number from 0 to 1 (exclusive) that is always the same for a fingerprint, and spread evenly over many of them. */
@@ -34,10 +35,17 @@ export function shareOf(fingerprint: string): number {
   return Number.parseInt(fingerprint.slice(0, 8), 16) / 2 ** 32;
 }
 
-/** Below these a number in a header is a duration in seconds, or a moment in seconds; above, a moment in milliseconds. */
+/**
+ * Below these a number in a header is a duration in seconds, or a moment in seconds; above, a moment in milliseconds. The second is the year 2000 in
+ * milliseconds, since "never" is often the last second of 9999.
+ */
 const SMALLEST_SECONDS = 1e9;
-const SMALLEST_MS = 1e11;
+const SMALLEST_MS = 946_684_800_000;
 const LATEST_MS = 8.64e15;
+/** RFC 9110, section 5.6.7, in the form that may be sent. */
+const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/;
+/** ISO 8601, with a zone. */
+const ISO_DATE = /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)$/;
 
 /** When a header's value says that a credential expires; `upstream` where that is a moment by the upstream's own clock. */
 export function readExpiryHeader(
@@ -48,12 +56,11 @@ export function readExpiryHeader(
   if (trimmed.length > 64) return undefined;
   if (/^\d{1,16}(?:\.\d{1,9})?$/.test(trimmed)) {
     const value = Number(trimmed);
-    if (value < SMALLEST_SECONDS) return { expiresAt: now + value * 1000, clock: 'own' };
-    const expiresAt = value < SMALLEST_MS ? value * 1000 : value;
+    if (value < SMALLEST_SECONDS) return { expiresAt: now + Math.round(value * 1000), clock: 'own' };
+    const expiresAt = Math.round(value < SMALLEST_MS ? value * 1000 : value);
     return expiresAt <= LATEST_MS ? { expiresAt, clock: 'upstream' } : undefined;
   }
-  // `Date.parse` finds a date in nearly anything: HTTP dates (RFC 9110, section 5.6.7) and ISO 8601 with a zone only.
-  const isDate = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), .* GMT$/.test(trimmed) || /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)$/.test(trimmed);
-  const date = isDate ? Date.parse(trimmed) : Number.NaN;
+  // `Date.parse` finds a date in nearly anything.
+  const date = HTTP_DATE.test(trimmed) || ISO_DATE.test(trimmed) ? Date.parse(trimmed) : Number.NaN;
   return Number.isNaN(date) ? undefined : { expiresAt: date, clock: 'upstream' };
 }

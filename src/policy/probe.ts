@@ -27,5 +27,5 @@ export function isProbed(
 export function probeDueAt({ afterMs, maxMs }: ProbeRules, since: number, failedProbes: number, fingerprint: string): number {
   const pause = Math.min(afterMs * 2 ** Math.min(failedProbes, 30), maxMs);
   // Another share than the one that spreads refreshes: those that expired together are not to be probed together.
-  return since + pause * (1 + JITTER * shareOf(fingerprint.slice(8)));
+  return since + Math.ceil(pause * (1 + JITTER * shareOf(fingerprint.slice(8))));
 }

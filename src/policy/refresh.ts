@@ -64,9 +64,9 @@ const PERMANENT_CODES = new Set([
   'unsupported_grant_type',
 ]);
 
-/** OpenSSL's and Node's codes for a peer that cannot be trusted or spoken to: no repetition changes that. */
+/** OpenSSL's and Node's codes for a peer that cannot be trusted or spoken to: no repetition changes that. One that is slow may be quick the next time. */
 const TLS_CODE =
-  /^(?:CERT_|CRL_|ERR_SSL_|ERR_TLS_|EPROTO$|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(?:GET|VERIFY|DECRYPT|DECODE)_|HOSTNAME_MISMATCH$|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$)/;
+  /^(?:CERT_|CRL_|ERR_SSL_|ERR_TLS_(?!HANDSHAKE_TIMEOUT$)|EPROTO$|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(?:GET|VERIFY|DECRYPT|DECODE)_|HOSTNAME_MISMATCH$|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$)/;
 
 /**
  * What a failed refresh means. Permanent: a 4xx of the token endpoint with an OAuth `error` code, and what TLS will not have. Everything else passes: no
@@ -75,7 +75,8 @@ const TLS_CODE =
 export function classifyRefreshFailure(outcome: Outcome): RefreshFailure {
   const { status } = outcome;
   if (status === undefined) {
-    const { code } = outcome;
+    // A function's own errors may have anything there.
+    const code = outcome.code !== undefined && /^[A-Z][A-Z0-9_]{1,63}$/.test(outcome.code) ? outcome.code : undefined;
     const kind =
       code !== undefined && TLS_CODE.test(code)
         ? 'permanent'
@@ -89,7 +90,7 @@ export function classifyRefreshFailure(outcome: Outcome): RefreshFailure {
   return { kind: isPermanent ? 'permanent' : 'transient', status, code };
 }
 
-/** Where clients keep it: in the body, as `error` (oauth4webapi, openid-client), or as `oauth2Code`. A code is a word, and never long. */
+/** Where clients keep it: in the body, as `error` (oauth4webapi, openid-client), or as `oauth2Code`. A code is words, without digits, and never long: no token is. */
 function oauthCode({ body, error }: Outcome): string | undefined {
   const candidates = [
     fieldOf(body, 'error'),
@@ -97,7 +98,7 @@ function oauthCode({ body, error }: Outcome): string | undefined {
     fieldOf(error, 'oauth2Code'),
     fieldOf(fieldOf(fieldOf(error, 'data'), 'payload'), 'error'),
   ];
-  return candidates.find((code): code is string => typeof code === 'string' && /^[a-z][a-z0-9_]{2,49}$/.test(code));
+  return candidates.find((code): code is string => typeof code === 'string' && code.length <= 50 && /^[a-z]+(?:_[a-z]+)*$/.test(code));
 }
 
 function fieldOf(value: unknown, name: string): unknown {

@@ -81,7 +81,7 @@ export class IncidentLog {
   worked(scope: WorkScope): void {
     if (this.#afflicted.size === 0) return;
     const entry = this.#afflicted.get(workKey(scope));
-    const choice = entry === undefined || entry.absorbed ? undefined : this.#options.ledger.choose(scope);
+    const choice = entry === undefined || entry.absorbed ? undefined : this.#freed(scope);
     if (entry !== undefined && choice !== undefined) this.#recovered(entry, isBorrowed(choice, scope) ? 'fallback' : 'proof');
   }
 
@@ -95,10 +95,16 @@ export class IncidentLog {
         this.#leave(entry, 'evicted');
         continue;
       }
-      const choice = this.#options.ledger.choose(entry.scope);
+      const choice = this.#freed(entry.scope);
       if (choice !== undefined) this.#recovered(entry, endBy(change, choice, entry.scope));
       else if (this.#options.ledger.block(entry.scope)?.reason === 'missing') this.#leave(entry, 'evicted');
     }
+  }
+
+  /** What a scope is free to work with: that a dead credential may be put to the test is no recovery. */
+  #freed(scope: WorkScope): Choice | undefined {
+    const choice = this.#options.ledger.choose(scope);
+    return choice?.probe === true ? undefined : choice;
   }
 
   snapshot(): Incident[] {
@@ -237,7 +243,7 @@ export class IncidentLog {
       incident.ending = undefined;
       for (const entry of [...incident.afflicted]) {
         // One that is blocked again joins again when its work meets that.
-        if (this.#options.ledger.choose(entry.scope) !== undefined) this.#leave(entry, 'fallback');
+        if (this.#freed(entry.scope) !== undefined) this.#leave(entry, 'fallback');
       }
     });
   }

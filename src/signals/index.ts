@@ -2,6 +2,7 @@ export { type Answer, type AnswerTarget, sendAnswer, toResponse } from './answer
 export { requiresAuth, requireVerifier } from './bind-host.js';
 export type { CookieHeader, CookiePlace } from './cookie-variants.js';
 export { type SessionCookieOptions, type SessionCookies, sessionCookies } from './cookies.js';
+export { type CredentialAnswerOptions, credentialAnswer } from './credential-answer.js';
 export type { HeaderCollection, HeaderSource } from './header-fields.js';
 export { type LoginState, type LoginStateOptions, loginState } from './login-state.js';
 export { type LoginUrlOptions, loginUrl } from './login-url.js';

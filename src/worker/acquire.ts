@@ -3,6 +3,7 @@ import { LatchkeyError, type LatchkeyErrorCode } from '../errors.js';
 import type { Block } from '../ledger/block.js';
 import { type Choice, isBorrowed } from '../ledger/call.js';
 import { printProviders } from '../ledger/explain.js';
+import { PROBE_MS } from '../ledger/ledger.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Coordinator } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
@@ -25,6 +26,8 @@ const CODES: Readonly<Record<Block['reason'], LatchkeyErrorCode>> = {
   held: 'CREDENTIAL_HELD',
   expired: 'CREDENTIAL_EXPIRED',
 };
+
+type BlockDetails = Omit<ConstructorParameters<typeof LatchkeyError>[2], 'scope'>;
 
 /** Gets a run its credential: at once if it can, or by waiting behind a canary or for fresh auth. */
 export class Acquirer {
@@ -117,13 +120,19 @@ export class Acquirer {
     for (;;) {
       if (lead !== undefined) {
         const coordinator = this.#coordinator;
-        const claim =
-          coordinator !== undefined &&
-          ledger.choose(job.scope)?.identity === identity &&
-          (await claimForFleet(job.flight, lead, identity, coordinator, canary.canaryMs));
-        if (claim === false || claim.state !== 'held') return this.#goFirst(job, identity, lead);
+        const choice = coordinator && ledger.choose(job.scope);
+        if (coordinator === undefined || choice?.identity !== identity) return this.#goFirst(job, identity, lead);
+        const claim = await claimForFleet(job.flight, lead, identity, coordinator, choice.probe ? PROBE_MS : canary.canaryMs);
+        if (claim.state !== 'held') return this.#goFirst(job, identity, lead);
+        // Another process puts it to the test: nobody else may, and what that says nobody need wait for.
+        const giveBack = choice.probe ? ledger.takeProbe(identity) : undefined;
         // The lead is the other process's now; if that dies, the time that a canary has hands it over.
-        claim.onDone(lead.done.bind(lead));
+        const theirs = lead;
+        claim.onDone((after) => {
+          giveBack?.();
+          theirs.done(after);
+        });
+        if (giveBack !== undefined) return undefined;
       }
       if (seats.full && givesBack(job)) return this.blocked(job);
       const turn = await this.#seated(job, () => job.flight.wait<Turn>((resolve) => canaries.wait(identity, resolve)));
@@ -147,16 +156,23 @@ export class Acquirer {
   /** Until there is a credential, from the refresh or from elsewhere, or the refresh has not helped. */
   async #awaitRefresh<T>(job: Job<T>, refresh: RefreshFlight): Promise<void> {
     const { parking, ledger, statuses } = this.#shop;
-    const { scope } = job;
+    const { scope, options } = job;
     statuses.note(scope);
+    // A listener may have brought what it would wait for, or ended it.
+    if (!refresh.isPromising || ledger.choose(scope) !== undefined) return;
+    // However long a run that parks has to wait, and for what, it does so no longer than it said.
+    const deadline = options.whenBlocked === 'park' ? job.parkDeadline : undefined;
     await this.#seated(job, () =>
-      job.flight.wait<void>((resolve) => {
+      job.flight.wait<void>((resolve, reject) => {
+        const details = blockDetails(ledger.block(scope));
+        const unwatch = deadline?.watch(() => reject(parkTimeout(job, details)));
         // Those who have a credential now are woken in their order, and not all at once.
         const unwait = refresh.wait(() => {
           if (ledger.choose(scope) === undefined) resolve();
         });
         const leave = parking.park(scope, job.place(parking), resolve);
         return () => {
+          unwatch?.();
           unwait();
           leave();
         };
@@ -175,12 +191,13 @@ export class Acquirer {
     const { scope, rejection, parkDeadline } = job;
     statuses.note(scope);
     const incident = incidents.meet(scope, rejection === undefined ? 'unsent' : 'sent');
-    const { reason, ...block } = parkedDetails(ledger.block(scope));
+    const block = ledger.block(scope);
+    const details = { ...blockDetails(block), incident };
     // Nobody will get it any more, and its socket is needed.
     void drain(rejection?.given.response);
     job.drained = rejection;
     counters.parked++;
-    emitter.emit('parked', () => ({ scope: scope.parts, reason }));
+    emitter.emit('parked', () => ({ scope: scope.parts, reason: block?.reason ?? 'missing' }));
     // A listener may have brought what it would wait for.
     if (ledger.choose(scope) !== undefined) return;
     // Whoever has just heard of it may have closed Latchkey.
@@ -188,16 +205,7 @@ export class Acquirer {
     await this.#seated(job, () =>
       job.flight.wait<void>((resolve, reject) => {
         const leave = parking.park(scope, job.place(parking), resolve);
-        const unwatch = parkDeadline.watch(() => {
-          reject(
-            new LatchkeyError(
-              'PARK_TIMEOUT',
-              'no fresh credential came in time',
-              { scope: scope.parts, incident, ...block },
-              originOf(job),
-            ),
-          );
-        });
+        const unwatch = parkDeadline.watch(() => reject(parkTimeout(job, details)));
         return () => {
           unwatch();
           leave();
@@ -223,14 +231,14 @@ function givesBack<T>({ options, rejection, drained }: Job<T>): boolean {
   return options.rejected === 'return' && rejection !== undefined && rejection !== drained && 'value' in rejection.given;
 }
 
-function parkedDetails(block: Block | undefined): {
-  reason: Block['reason'];
-  fingerprint?: string;
-  status?: number | undefined;
-  since?: number;
-} {
-  if (block === undefined || block.reason === 'missing') return { reason: 'missing' };
-  return { reason: block.reason, fingerprint: block.identity.fingerprint, status: block.status, since: block.since };
+function blockDetails(block: Block | undefined): BlockDetails {
+  return block === undefined || block.reason === 'missing'
+    ? {}
+    : { fingerprint: block.identity.fingerprint, status: block.status, since: block.since };
+}
+
+function parkTimeout<T>(job: Job<T>, details: BlockDetails): LatchkeyError {
+  return new LatchkeyError('PARK_TIMEOUT', 'no fresh credential came in time', { scope: job.scope.parts, ...details }, originOf(job));
 }
 
 /** About the rejection that the run met itself, or else about what blocks its scope. */

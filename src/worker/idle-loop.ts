@@ -77,6 +77,8 @@ class Loop<T> implements IdleLoop {
   readonly #working = new Set<string>();
   /** Keys that were skipped because they were blocked, since the last tick began. */
   #blocked = new Set<string>();
+  /** Keys whose block work is meeting now: it may wait for a refresh. */
+  readonly #meeting = new Set<string>();
   #started = false;
   #handingOut = 0;
   #timer: { cancel(): void } | undefined = undefined;
@@ -111,13 +113,23 @@ class Loop<T> implements IdleLoop {
       if (this.#latchkey.canRun(scope)) return true;
       this.#blocked.add(key);
       summary.blocked++;
-      // Work has met a block: it is counted, and told if it is the first to. A refresh that helps has it start at once.
-      const wake = (): void => {
-        if (this.#latchkey.canRun(scope)) this.#wakeSoon();
-      };
-      this.#latchkey.run(scope, sendNothing, { whenBlocked: 'skip' }).then(wake, () => {});
+      this.#meet(scope, key);
       return false;
     });
+  }
+
+  /** Work has met a block: it is counted, and told if it is the first to. A refresh that helps has it start at once. */
+  #meet(scope: Scope, key: string): void {
+    if (this.#meeting.has(key)) return;
+    const { signal } = this.#controller;
+    const met = this.#latchkey.run(scope, sendNothing, { whenBlocked: 'skip', signal });
+    this.#meeting.add(key);
+    met
+      .then(() => {
+        if (this.#latchkey.canRun(scope)) this.#wakeSoon();
+      })
+      .catch(() => {})
+      .finally(() => this.#meeting.delete(key));
   }
 
   busy(key: string): boolean {

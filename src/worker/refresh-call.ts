@@ -52,3 +52,14 @@ export async function callRefresh(
     timer.cancel();
   }
 }
+
+/** What a refresh threw, by its kind and the place that it comes from. Its words may hold a refresh token, which nobody here knows to look for. */
+export function withoutWords(error: unknown): Error {
+  const isError = error instanceof Error;
+  const name = isError && /^[A-Za-z][A-Za-z0-9_]{0,49}$/.test(error.name) ? error.name : 'Error';
+  const copy = new Error(`the refresh function threw ${isError ? `a ${name}` : 'what is no error'}`);
+  const places =
+    isError && typeof error.stack === 'string' ? error.stack.split('\n').filter((line) => /^ {4}at .+:\d+:\d+\)?$/.test(line)) : [];
+  copy.stack = [`${copy.name}: ${copy.message}`, ...places].join('\n');
+  return copy;
+}

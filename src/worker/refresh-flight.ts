@@ -20,6 +20,7 @@ export class RefreshFlight {
   claim: Extract<RefreshClaim, { state: 'acquired' }> | undefined = undefined;
   /** Stops waiting for another process. */
   unhear: (() => void) | undefined = undefined;
+  #isOver = false;
   readonly #waiters = new Set<() => void>();
 
   constructor(identity: Identity, scope: WorkScope, source: Source, now: number) {
@@ -31,7 +32,7 @@ export class RefreshFlight {
 
   /** Worth waiting for: a try is out, and those before it have not failed for long. */
   get isPromising(): boolean {
-    return this.next === undefined && this.progress.phase === 'refreshing';
+    return !this.#isOver && this.next === undefined && this.progress.phase === 'refreshing';
   }
 
   /** Calls back once, when the try that is out has not helped, or somebody has to look. Returns how to wait no more. */
@@ -49,6 +50,7 @@ export class RefreshFlight {
 
   /** Nothing goes on by itself any more. */
   stop(): void {
+    this.#isOver = true;
     this.timer?.cancel();
     this.unhear?.();
     this.controller?.abort();

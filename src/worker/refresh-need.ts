@@ -12,12 +12,17 @@ export function isOver({ identity, obstacle, refused }: Candidate): boolean {
 
 /** Whether a refresh may be asked for: it has not been refused, nor found to bring nothing better a moment ago. */
 export function mayRefresh(identity: Identity, { minTtlMs }: WorkScope, now: number): boolean {
-  const { unrefreshable, hinted } = identity;
-  if (identity.credential === undefined) return false;
-  if (unrefreshable !== undefined && (unrefreshable.until === undefined || now < unrefreshable.until)) return false;
+  const { credential, unrefreshable, hinted, ruling } = identity;
+  if (credential === undefined) return false;
+  const isOut = isDead(identity, now);
   // Where a new one does not last long enough, the next would not either.
-  const isTooShort = hinted?.freshMs !== undefined && hinted.freshMs <= minTtlMs && !isDead(identity, now);
-  return !isTooShort;
+  const isTooShort = hinted?.freshMs !== undefined && hinted.freshMs <= minTtlMs;
+  if (isTooShort && !isOut) return false;
+  if (unrefreshable === undefined) return true;
+  const { until, restMs } = unrefreshable;
+  // What has come to its end unused has not been turned away.
+  const hasServed = restMs !== undefined && isOut && ruling.state !== 'rejected' && !isTooShort;
+  return hasServed || (until !== undefined && now >= until);
 }
 
 /** Whether there is something to refresh still: a slot points at it, and it is over, or soon will be. */

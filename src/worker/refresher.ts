@@ -1,6 +1,5 @@
 import { type Clock, startTimer } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
-import { redactedCopy } from '../credential/redact.js';
 import type { Emitter } from '../events.js';
 import type { Candidate } from '../ledger/block.js';
 import type { Choice } from '../ledger/call.js';
@@ -12,11 +11,11 @@ import type { AfterRefresh, Coordinator } from '../ledger/store.js';
 import type { OnSucceeded } from '../ledger/succession.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
-import { outcomeOfError, parsedBody } from '../policy/outcome.js';
-import { afterTransient, classifyRefreshFailure, type RefreshFailure, type RefreshProgress } from '../policy/refresh.js';
+import { afterTransient, type RefreshFailure, type RefreshProgress } from '../policy/refresh.js';
 import type { Counters } from '../stats.js';
 import { awaitFleet } from './fleet-refresh.js';
-import { callRefresh, type RefreshFunction } from './refresh-call.js';
+import { callRefresh, type RefreshFunction, withoutWords } from './refresh-call.js';
+import { readRefreshFailure, type ThrownFailure } from './refresh-failure.js';
 import { RefreshFlight } from './refresh-flight.js';
 import { isOver, isRefreshNeeded, mayRefresh } from './refresh-need.js';
 
@@ -147,7 +146,8 @@ export class Refresher {
         const answer = await callRefresh(refresh, lease, tryMs, flight.controller, (late) => this.#installLate(flight, late, sent));
         if (this.#isCurrent(flight)) this.#answered(flight, answer, sent);
       } catch (error) {
-        if (this.#isCurrent(flight)) this.#failed(flight, error, sent);
+        const thrown = await readRefreshFailure(error);
+        if (this.#isCurrent(flight)) this.#failed(flight, error, thrown, sent);
       }
     } catch (error) {
       // A clock of the user's that throws, say.
@@ -214,13 +214,10 @@ export class Refresher {
     if (this.#isCurrent(flight)) this.#end(flight, 'look');
   }
 
-  #failed(flight: RefreshFlight, error: unknown, sent: number): void {
+  #failed(flight: RefreshFlight, error: unknown, { failure, isOdd }: ThrownFailure, sent: number): void {
     const { identity } = flight;
     const { ledger, clock, emitter, refresh } = this.#options;
-    const outcome = outcomeOfError(error);
-    const failure = classifyRefreshFailure({ ...outcome, body: parsedBody(outcome.body) });
-    if (failure.status === undefined && failure.code === undefined && outcome.timedOut !== true && failure.kind === 'transient')
-      emitter.contain('refresh', redactedCopy(error, identity.credential === undefined ? [] : [identity.credential]), refresh);
+    if (isOdd) emitter.contain('refresh', withoutWords(error), refresh);
     switch (failure.kind) {
       case 'transient':
         this.#pause(flight, failure);

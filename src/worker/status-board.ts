@@ -56,7 +56,8 @@ export class StatusBoard {
     let told = this.#told.get(key);
     if (told === undefined) {
       if (this.#told.size >= this.#options.scopes) return;
-      told = { key, scope, state: 'ready' };
+      // However long one of its runs needs a credential to last.
+      told = { key, scope: scope.lasting(0), state: 'ready' };
       this.#told.set(key, told);
       this.#watch.add(told);
     }
@@ -70,7 +71,11 @@ export class StatusBoard {
   }
 
   changed(change: Change): void {
-    for (const told of this.#watch.concernedBy(change)) this.#tell(told);
+    for (const told of this.#watch.concernedBy(change)) {
+      this.#tell(told);
+      // Sessions come and go, and nothing will be heard of this one any more.
+      if (told.state === 'missing' && change.cause === 'evicted') this.#forget(told);
+    }
   }
 
   /** Something about how an identity is refreshed has changed. */
@@ -85,16 +90,18 @@ export class StatusBoard {
     this.#told.clear();
   }
 
+  #forget(told: Told): void {
+    if (this.#told.get(told.key) === told) this.#told.delete(told.key);
+    this.#watch.delete(told);
+  }
+
   #tell(told: Told): void {
     // A listener to what the last one caused may have had it told already.
     if (this.#told.get(told.key) !== told) return;
     const status = this.of(told.scope);
     const from = told.state;
     told.state = status.state;
-    if (status.state === 'ready') {
-      this.#told.delete(told.key);
-      this.#watch.delete(told);
-    }
+    if (status.state === 'ready') this.#forget(told);
     if (status.state !== from) this.#options.emitter.emit('status', () => ({ scope: told.scope.parts, from, ...status }));
   }
 }

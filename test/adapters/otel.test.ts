@@ -157,6 +157,8 @@ describe('observeLatchkey', () => {
     expect(states.map(({ attributes: told }) => told['latchkey.scope.state'])).toEqual([
       'ready',
       'borrowing',
+      'refreshing',
+      'auth_retrying',
       'blocked',
       'held',
       'expired',

@@ -47,7 +47,7 @@ function fleet() {
     const carrier = store.carrier();
     const state = { up: true };
     const calls: string[] = [];
-    const released: { lock: string; owner: string; note: AfterCanary }[] = [];
+    const released: { lock: string; owner: string; note: string }[] = [];
     const refreshed: string[] = [];
     const coordinator = new FleetCoordinator({
       carrier: watched(carrier, (name, args) => void calls.push(name === 'enter' ? `enter ${args[2]}` : name)),
@@ -57,7 +57,7 @@ function fleet() {
         released.push({ lock, owner, note });
         void carrier.unlock(lock, owner, note);
       },
-      refresh: async (name) => void refreshed.push(name),
+      fetch: async (refs) => void refreshed.push(refs.map(({ name }) => name).join(' ')),
     });
     carrier.open({ idleMs: 60_000 }, { message: () => {}, released: (lock, note) => coordinator.released(lock, note), gap: () => {} });
     return { coordinator, carrier, state, calls, released, refreshed };
@@ -211,7 +211,7 @@ describe('claimCanary', () => {
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,
       release: () => {},
-      refresh: () => refreshing.promise,
+      fetch: () => refreshing.promise,
     });
     let claim: CanaryClaim | undefined;
     void three.claimCanary(A, MS).then((answer) => {
@@ -424,7 +424,7 @@ describe('incidents', () => {
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,
       release: () => {},
-      refresh: async () => {},
+      fetch: async () => {},
     });
     expect(await coordinator.enterIncident(A, 'a')).toEqual({ state: 'acquired', id: 'a' });
   });
@@ -463,7 +463,7 @@ describe('incidents', () => {
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,
       release: () => {},
-      refresh: async () => {},
+      fetch: async () => {},
     });
     await coordinator.enterIncident(A, 'a');
     await vi.advanceTimersByTimeAsync(20_000);
@@ -511,7 +511,7 @@ describe('incidents', () => {
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,
       release: (...args) => void told.push(args),
-      refresh: async () => {},
+      fetch: async () => {},
     });
     acquired(await coordinator.claimCanary(A, MS)).done('go');
     await coordinator.enterIncident(A, 'id');

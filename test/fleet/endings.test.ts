@@ -32,7 +32,7 @@ function fleet() {
     const state = { up: true };
     const told: string[] = [];
     const names = new Names(new Uint8Array(32), 'app');
-    const coordinator = new FleetCoordinator({ carrier, names, isUp: () => state.up, release: () => {}, refresh: async () => {} });
+    const coordinator = new FleetCoordinator({ carrier, names, isUp: () => state.up, release: () => {}, fetch: async () => {} });
     return {
       coordinator,
       carrier,

@@ -148,7 +148,12 @@ describe('pins', () => {
     const latchkey = gateway();
     latchkey.pin({ tenant: 't', provider: 'P', purpose: 'warming' }, PIN);
     expect(latchkey.snapshot().slots).toEqual([
-      { slot: 'pinned', scope: { tenant: 't', provider: 'P', purpose: 'warming' }, fingerprint: PIN.fingerprint },
+      {
+        slot: 'pinned',
+        scope: { tenant: 't', provider: 'P', purpose: 'warming' },
+        fingerprint: PIN.fingerprint,
+        status: { state: 'ready', reason: undefined, since: undefined, next: undefined },
+      },
     ]);
   });
 

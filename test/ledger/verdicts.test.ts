@@ -28,7 +28,7 @@ describe('verdicts', () => {
     expect(slow.usable()).toBe(false);
     expect(leaseFor(latchkey, 'S').credential).toBe(B);
     expect(named(heard, 'rejected')).toEqual([
-      { scope: { session: 'S' }, fingerprint: A.fingerprint, status: 401, reach: 'identity', late: false },
+      { scope: { session: 'S' }, fingerprint: A.fingerprint, status: 401, reach: 'identity', late: false, strike: false },
     ]);
     expect(named(heard, 'blocked')).toEqual([]);
     expect(latchkey.stats()).toMatchObject({ openIncidents: 0, incidents: 0 });

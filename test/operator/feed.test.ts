@@ -365,7 +365,7 @@ describe('a feed', () => {
       },
     };
     const feed = createFeed(counted);
-    expect(hearing.size).toBe(11);
+    expect(hearing.size).toBe(14);
     let ended = 0;
     const page = new PageCopy(feed);
     feed.subscribe(

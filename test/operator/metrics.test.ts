@@ -67,7 +67,7 @@ describe('metrics', () => {
     }
     // Each has a number of its own, so that none is mistaken for another.
     const stats = Object.fromEntries(Object.keys(latchkey.stats()).map((name, index) => [name, index + 1])) as unknown as Stats;
-    const { store: _, errors, sessions, identities, tombstones, running, waiting, openIncidents, ...counters } = stats;
+    const { store: _, errors, sessions, identities, tombstones, running, waiting, openIncidents, refreshing, ...counters } = stats;
     const total = Object.fromEntries(
       Object.entries({ ...counters, errors }).map(([name, value]) => [
         `latchkey_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_total`,
@@ -82,8 +82,11 @@ describe('metrics', () => {
       latchkey_running: running,
       latchkey_waiting: waiting,
       latchkey_open_incidents: openIncidents,
+      latchkey_refreshing: refreshing,
       'latchkey_scopes{state="ready"}': 1,
       'latchkey_scopes{state="borrowing"}': 0,
+      'latchkey_scopes{state="refreshing"}': 0,
+      'latchkey_scopes{state="auth_retrying"}': 0,
       'latchkey_scopes{state="blocked"}': 4,
       'latchkey_scopes{state="held"}': 0,
       'latchkey_scopes{state="expired"}': 2,

@@ -105,7 +105,9 @@ describe('an operator handler, over HTTP', () => {
     const { status, body } = await ask('/explain?session=bob&provider=github', { headers: AUTHORIZED });
     const explanation = latchkey.explain({ session: 'bob', provider: 'github' });
     expect(status).toBe(200);
-    expect(JSON.parse(body)).toEqual({ ...JSON.parse(JSON.stringify(explanation)), text: String(explanation) });
+    const known = latchkey.status({ session: 'bob', provider: 'github' });
+    expect(JSON.parse(body)).toEqual({ ...JSON.parse(JSON.stringify({ ...explanation, status: known })), text: String(explanation) });
+    expect(JSON.parse(body).status).toMatchObject({ state: 'blocked', reason: 'rejected' });
     expect(JSON.parse(body).candidates.length).toBeGreaterThan(0);
   });
 

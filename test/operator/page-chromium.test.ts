@@ -1,6 +1,7 @@
 import type { Locator } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import type { LatchkeyOptions } from '../../src/index.js';
+import { apiKey, bearer, type Credential, type LatchkeyOptions } from '../../src/index.js';
+import { deferred } from '../support/deferred.js';
 import { secretsIn } from '../support/secret-forms.js';
 import { TOKEN } from './page-server.js';
 import { visits } from './page-visit.js';
@@ -55,6 +56,73 @@ describe('the operator’s page in Chromium', () => {
     await visit.page.getByText('a fresh credential').first().waitFor();
     expect(await visit.page.title()).toBe('Latchkey');
     expect(secretsIn(await visit.page.content(), [values.good, values.dead, values.fresh, TOKEN])).toEqual([]);
+  });
+
+  it('shows a session whose token is being refreshed: refreshing, auth retrying, ready, live', async () => {
+    const values = { dead: 'value-that-is-over-91', fresh: 'value-that-is-new-92' };
+    const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
+    const [first, second] = [deferred<Credential>(), deferred<Credential>()];
+    const asked: string[] = [];
+    const refresh = ({ credential }: { credential: Credential }): Promise<Credential> => {
+      asked.push(credential.fingerprint);
+      return (asked.length === 1 ? first : second).promise;
+    };
+    await visit.start((one) => one.play(own, values.dead, 200), { ...alone, clock, refresh });
+    const row = visit.rowOf('agent-1');
+    await row.getByText('ready').waitFor();
+    const run = visit.server.play(own, values.dead, 401);
+    await row.getByText('refreshing').waitFor();
+    await visit.page.getByRole('button', { name: '2 refreshing' }).waitFor();
+    await row.getByRole('button').click();
+    await visit.dialog().getByText('The gateway has been fetching another credential since').waitFor();
+
+    // The short tries take five minutes, which nobody waits for here.
+    clock.ahead = 6 * 60_000;
+    first.reject({ status: 503, message: values.dead });
+    await run;
+    await visit.dialog().getByText('without success so far').waitFor();
+    await visit.page.keyboard.press('Escape');
+    await row.getByText('auth retrying').waitFor();
+    expect(await row.innerText()).toMatch(/next try at \d\d:\d\d:\d\d/);
+    await visit.page.getByRole('button', { name: '2 auth retrying' }).click();
+    expect(new URL(visit.page.url()).hash).toBe('#state=auth_retrying');
+    expect(await visit.sessions()).toContain('agent-1');
+    await visit.page.getByRole('button', { name: 'Clear the filter' }).click();
+    const timeline = visit.page.getByRole('list', { name: 'Timeline' });
+    await timeline.getByText('for now, next try at').waitFor();
+    await timeline.getByText('auth retrying, was refreshing').waitFor();
+
+    await visit.server.play(own, values.fresh, 200);
+    await row.getByText('ready').waitFor();
+    await timeline.getByText('ready, was auth retrying').waitFor();
+    for (const name of ['refreshes', 'refreshesFailed']) await visit.page.locator(`#stat-${name}`, { hasText: /^1$/ }).waitFor();
+    expect(asked).toHaveLength(1);
+    expect(secretsIn(await visit.page.content(), [values.dead, values.fresh, TOKEN])).toEqual([]);
+  });
+
+  it('shows what a refresh brought, and what is put to the test', async () => {
+    const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
+    const refresh = async (): Promise<Credential> => bearer('value-refreshed-93');
+    await visit.start((one) => one.play(own, 'value-over-94', 200), { ...alone, clock, refresh });
+    await visit.server.play(own, 'value-over-94', 401);
+    const timeline = visit.page.getByRole('list', { name: 'Timeline' });
+    await timeline.getByText('usable, refreshed').waitFor();
+    await timeline
+      .getByText(`credential ${bearer('value-refreshed-93').fingerprint} · in place of ${bearer('value-over-94').fingerprint}`)
+      .waitFor();
+
+    const work = { ...own, session: 'agent-2' };
+    visit.server.latchkey.capture(work, apiKey('value-of-a-key-95')).settle(401);
+    await visit.server.latchkey.run(work, () => 'not sent').catch(() => {});
+    const row = visit.rowOf('agent-2');
+    await row.getByText('blocked').waitFor();
+    await row.getByText('next try at').waitFor();
+    clock.ahead = 20 * 60_000;
+    await row.getByText('ready, as a test').waitFor();
+    await row.getByRole('button').click();
+    await visit.dialog().getByText('As a test, one call tries its own credential again.').waitFor();
+    await visit.dialog().getByText('ready, as a test').waitFor();
+    await visit.dialog().getByRole('button', { name: 'Forgive this credential…' }).waitFor();
   });
 
   it('explains a scope, again when it has changed', async () => {
@@ -196,7 +264,7 @@ describe('the operator’s page in Chromium', () => {
     expect(await place()).toBe(before);
     expect(before).toBeGreaterThan(0);
 
-    await visit.page.setViewportSize({ width: 1280, height: 480 });
+    await visit.page.setViewportSize({ width: 1280, height: 540 });
     const under = visit.rowOf('a');
     await visit.page.evaluate('scrollTo(0, 0)');
     await under.hover();

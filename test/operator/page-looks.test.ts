@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import axe from 'axe-core';
 import { describe, expect, it } from 'vitest';
+import { apiKey, bearer, type Lease } from '../../src/index.js';
 import { visits } from './page-visit.js';
 
 const visit = visits();
@@ -55,6 +56,39 @@ describe.each(['light', 'dark'] as const)('accessible and readable, %s', (colorS
   }
   const tooWide = (): Promise<unknown> =>
     visit.page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+
+  it('rows that are refreshed, retried and put to the test', async () => {
+    const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
+    const refresh = ({ scope }: Lease): Promise<never> =>
+      scope.session === 'asked' ? new Promise(() => {}) : Promise.reject({ status: 503 });
+    await visit.serve({ fallback: 'none', clock, refresh });
+    visit.server.latchkey.capture({ session: 'tested', provider: 'openai' }, apiKey('value-tested')).settle(401);
+    visit.server.latchkey.capture({ session: 'retried', provider: 'gemini' }, bearer('value-retried')).settle(401);
+    const run = visit.server.latchkey.run({ session: 'retried', provider: 'gemini' }, () => 'never');
+    clock.ahead = 20 * 60_000;
+    await run.catch(() => {});
+    visit.server.latchkey.capture({ session: 'asked', provider: 'anthropic' }, bearer('value-asked')).settle(401);
+    visit.server.latchkey.run({ session: 'asked', provider: 'anthropic' }, () => 'never').catch(() => {});
+    await visit.open({ colorScheme, bypassCSP: true });
+    await visit.signIn();
+    await visit.rowOf('asked').getByText('refreshing').waitFor();
+    await visit.rowOf('retried').getByText('auth retrying').waitFor();
+    await visit.rowOf('tested').getByText('ready, as a test').waitFor();
+    for (const state of ['refreshing', 'auth retrying'])
+      await visit.page.getByRole('button', { name: new RegExp(`\\d ${state}$`) }).click();
+    await visit.page.getByText('What do these words mean?').click();
+    expect(await violations()).toEqual([]);
+    await visit.page.getByRole('button', { name: 'Clear the filter' }).click();
+    for (const width of [360, 640, 1280, 1720]) {
+      await visit.page.setViewportSize({ width, height: 800 });
+      expect({ width, tooWide: await tooWide(), violations: await violations() }).toEqual({ width, tooWide: 0, violations: [] });
+      await shoot(`refresh-${width}-${colorScheme}`);
+    }
+    await visit.rowOf('retried').getByRole('button').click();
+    await visit.dialog().getByText('without success so far').waitFor();
+    expect(await violations()).toEqual([]);
+    await shoot(`refresh-dialog-${colorScheme}`);
+  });
 
   it('the login, the page in every width, and the dialogs', async () => {
     await visit.serve({ tenancy: 'multi' });

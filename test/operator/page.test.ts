@@ -10,7 +10,8 @@ const { actionsFor } = await module('actions');
 const { explanationLines } = await module('explanation');
 const { askExplanation } = await module('requests');
 const { summarise } = await module('summary');
-const { clockTime, counted, duration, entryDetail, printable, scopeWords } = await module('wording');
+const { clockTime, counted, duration, entryDetail, EVENT_WORDS, printable, scopeWords, STATES, standingWords, stateWords } =
+  await module('wording');
 
 interface Row {
   key: string;
@@ -22,6 +23,7 @@ interface Row {
   why?: string;
   incident?: string;
   since?: number;
+  refreshingSince?: number;
 }
 
 const row = (key: string, state: string, given: Partial<Row> = {}): Row => ({
@@ -72,6 +74,12 @@ describe('which rows are shown', () => {
     expect(keys(rows)).toEqual(['new', 'old', 'held', 'expired', 'borrowing', 'ready']);
     const same = byKey(row('b', 'ready'), row('a', 'ready'));
     expect(keys(same)).toEqual(['a', 'b']);
+    const refreshed = byKey(
+      ...[row('early', 'refreshing', { since: 9, refreshingSince: 1 }), row('late', 'refreshing', { since: 8, refreshingSince: 2 })],
+      ...[row('expired', 'expired'), row('retrying', 'auth_retrying'), row('blocked', 'blocked'), row('ready', 'ready')],
+    );
+    expect(keys(refreshed)).toEqual(['blocked', 'retrying', 'expired', 'late', 'early', 'ready']);
+    expect(keys(refreshed, parseFragment('#state=auth_retrying+refreshing'))).toEqual(['retrying', 'late', 'early']);
   });
 
   it.each([
@@ -97,6 +105,8 @@ describe('which rows are shown', () => {
       blocked: { left: 1, all: 2 },
       held: { left: 0, all: 1 },
       expired: { left: 0, all: 1 },
+      auth_retrying: { left: 0, all: 0 },
+      refreshing: { left: 0, all: 0 },
       borrowing: { left: 0, all: 1 },
       ready: { left: 1, all: 1 },
     });
@@ -154,6 +164,7 @@ describe('the timeline', () => {
     const entry = { status: 401, fingerprint: 'abc', end: 'fresh', note: 'a\nb', incident: 'i-1' };
     expect(entryDetail(entry)).toBe('status 401 · credential abc · a fresh credential · a\\u{a}b');
     expect(entryDetail({})).toBe('');
+    expect([EVENT_WORDS.refreshed, EVENT_WORDS.refreshFailed, EVENT_WORDS.status]).toEqual(['Refreshed', 'Refresh failed', 'Status']);
   });
 });
 
@@ -265,7 +276,43 @@ describe('what a scope’s details say', () => {
   });
 });
 
+describe('what a scope’s details say of time', () => {
+  const now = 1_700_000_000_000;
+  const expired = { source: 'session', fingerprint: 'abc', usable: false, reason: 'expired', since: now - 1_000 };
+  const about = (status: object): string[] =>
+    explanationLines({ ok: false, reason: 'expired', candidates: [expired], status: { since: now - 61_000, ...status } }, now).slice(1, -1);
+
+  it('is that another credential is being fetched, and when next', () => {
+    expect(about({ state: 'refreshing' })).toEqual([
+      `The gateway has been fetching another credential since ${clockTime(now - 61_000, now)} (1 min).`,
+    ]);
+    expect(about({ state: 'auth_retrying', next: now + 5_000 })).toEqual([
+      `The gateway has tried to fetch another credential, without success so far, since ${clockTime(now - 61_000, now)} (1 min).`,
+      `Without anybody’s doing: next try at ${clockTime(now + 5_000, now)}.`,
+    ]);
+    expect(about({ state: 'blocked', next: now + 5_000 })).toEqual([
+      `Without anybody’s doing: next try at ${clockTime(now + 5_000, now)}.`,
+    ]);
+    // A hold says itself until when it is, and what is past is no news.
+    expect(about({ state: 'held', next: now + 5_000 })).toEqual([]);
+    expect(about({ state: 'blocked', next: now })).toEqual([]);
+  });
+
+  it('is that the next call is a test', () => {
+    const rejected = { source: 'session', fingerprint: 'abc', usable: false, reason: 'rejected', status: 401, since: now - 60_000 };
+    const lines = explanationLines({ ok: true, source: 'session', candidates: [rejected], status: { state: 'ready' } }, now);
+    expect(lines[0]).toBe('As a test, one call tries its own credential again.');
+    expect(lines[1]).toMatch(/^session abc: rejected with 401/);
+  });
+});
+
 describe('words', () => {
+  it('for states', () => {
+    expect(STATES.map(stateWords)).toEqual(['blocked', 'auth retrying', 'held', 'expired', 'refreshing', 'borrowing', 'ready']);
+    expect(standingWords({ state: 'auth_retrying' })).toBe('auth retrying');
+    expect(standingWords({ state: 'ready', probe: true })).toBe('ready, as a test');
+  });
+
   const noon = new Date(2026, 2, 4, 12, 0, 0).getTime();
 
   it.each([

@@ -82,7 +82,15 @@ describe('a row of each slot', () => {
       { slot: 'session', scope: S, state: 'ready', fingerprint: A.fingerprint },
     ]);
     latchkey.pin({ provider: 'p' }, B);
-    expect(countStates(scopeRows(latchkey))).toEqual({ ready: 2, borrowing: 2, blocked: 0, held: 0, expired: 0 });
+    expect(countStates(scopeRows(latchkey))).toEqual({
+      ready: 2,
+      borrowing: 2,
+      refreshing: 0,
+      auth_retrying: 0,
+      blocked: 0,
+      held: 0,
+      expired: 0,
+    });
   });
 
   it('tells of its own credential, whatever else its work waits for', () => {
@@ -280,6 +288,9 @@ describe('rows', () => {
       status: 1,
       since: 2,
       until: 3,
+      refreshingSince: 4,
+      next: 5,
+      probe: true,
     };
     expect(sameRow(row, { ...row })).toBe(true);
     const others = {
@@ -291,6 +302,9 @@ describe('rows', () => {
       status: 2,
       since: 3,
       until: 4,
+      refreshingSince: 5,
+      next: undefined,
+      probe: undefined,
     } as const;
     for (const [name, value] of Object.entries(others)) expect([name, sameRow(row, { ...row, [name]: value })]).toEqual([name, false]);
   });

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { bearer, createLatchkey } from '../../src/index.js';
+import { bearer, type Credential, createLatchkey } from '../../src/index.js';
 import { createTimeline } from '../../src/operator/timeline.js';
 import { statusError, throwing } from '../support/attempts.js';
-import { manualClock, START } from '../support/clock.js';
+import { manualClock, START, settled } from '../support/clock.js';
 import { coordinatedStore } from '../support/coordinated.js';
+import { type Deferred, deferred } from '../support/deferred.js';
 import { secretsIn } from '../support/secret-forms.js';
 
 const SECRET = 'timeline-secret/+=%';
@@ -102,6 +103,82 @@ describe('a timeline', () => {
       'error listener',
     ]);
     expect(secretsIn(JSON.stringify(timeline.entries()), [SECRET])).toEqual([]);
+  });
+
+  it('tells how a credential is refreshed, from the first try to the last, and not twice what blocks and holds tell', async () => {
+    const clock = manualClock();
+    const tries: Deferred<Credential | undefined>[] = [];
+    const refresh = (): Promise<Credential | undefined> => {
+      tries.push(deferred());
+      return (tries.at(-1) as (typeof tries)[number]).promise;
+    };
+    const latchkey = createLatchkey({ clock, canary: 'off', refresh, probe: 'off' });
+    latchkey.capture(S, bearer(SECRET, { expiresAt: START + 1_000 }));
+    const T = { session: 't', provider: 'q' };
+    latchkey.capture(T, A);
+    clock.advance(1_000);
+    const timeline = createTimeline(latchkey, { clock });
+    const told = (): string[] => timeline.entries().map(({ event, status, note }) => [event, status, note].filter(Boolean).join(' '));
+    const run = latchkey.run(S, async () => 'done').catch((error: { code: string }) => error.code);
+    await settled();
+    expect(told()).toEqual(['status refreshing, was ready']);
+    clock.advance(6 * 60_000);
+    tries[0]?.reject(Object.assign(new Error(SECRET), { code: `${SECRET} is no code` }));
+    await expect(run).resolves.toBe('AUTH_RETRYING');
+    const next = 'next try at 2026-01-01T00:16:01.000Z';
+    expect(told().filter((line) => /^(status|refresh)/.test(line))).toEqual([
+      'status refreshing, was ready',
+      `refreshFailed for now, ${next}`,
+      `status auth retrying, was refreshing, ${next}`,
+    ]);
+    const failed = timeline.entries().find(({ event }) => event === 'refreshFailed');
+    expect(failed).toMatchObject({ scope: S, fingerprint: bearer(SECRET).fingerprint });
+    const before = told().length;
+    latchkey.capture(S, B);
+    expect(told().slice(before)).toEqual(expect.arrayContaining(['captured usable', 'status ready, was auth retrying']));
+
+    const later = told().length;
+    const other = latchkey.run(T, throwing({ [SECRET]: 401 }).attempt).catch((error: Error) => error);
+    await settled();
+    tries[1]?.resolve(B);
+    await expect(other).resolves.toContain('ok');
+    expect(told().slice(later)).toEqual([
+      'rejected 401',
+      'status refreshing, was ready',
+      'captured usable, refreshed',
+      'status ready, was refreshing',
+      `refreshed in place of ${A.fingerprint}`,
+    ]);
+
+    const end = told().length;
+    const last = latchkey.run(T, throwing({ 'timeline-other-secret': 401 }).attempt).catch((error: { code: string }) => error.code);
+    await settled();
+    tries[2]?.reject({ status: 400, error: 'invalid_grant' });
+    await expect(last).resolves.toBe('CREDENTIAL_REJECTED');
+    expect(told().slice(end)).toEqual(
+      expect.arrayContaining(['refreshFailed 400 for good, invalid_grant', 'status blocked, was refreshing']),
+    );
+    expect(secretsIn(JSON.stringify(timeline.entries()), [SECRET])).toEqual([]);
+  });
+
+  it('tells a block that no refresh has to do with by its own entry alone', async () => {
+    const latchkey = createLatchkey({ clock: manualClock() });
+    const timeline = createTimeline(latchkey);
+    latchkey.capture(S, A).settle(401);
+    await latchkey.run(S, async () => 'never').catch(() => {});
+    await latchkey.run('missing', async () => 'never').catch(() => {});
+    expect(timeline.entries().map(({ event }) => event)).toEqual(['captured', 'rejected', 'incident', 'blocked']);
+  });
+
+  it('tells a rejection that does not count yet', async () => {
+    const clock = manualClock();
+    const latchkey = createLatchkey({ clock, strikes: {} });
+    const timeline = createTimeline(latchkey, { clock });
+    latchkey.capture(S, A);
+    const found = latchkey.resolve(S);
+    if (!found.ok) throw new Error('blocked');
+    found.lease.settle(401);
+    expect(timeline.entries().at(-1)).toMatchObject({ event: 'rejected', status: 401, note: 'a strike: does not count yet' });
   });
 
   it('keeps the latest, counts on, and tells its own listeners until they stop', () => {

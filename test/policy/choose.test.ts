@@ -43,8 +43,14 @@ describe('isUsable and obstacle', () => {
   });
 
   it('an obstacle says since when, until when and with which status', () => {
-    expect(obstacle(standing(REJECTED), SCOPE, NOW)).toEqual({ reason: 'rejected', status: 401, since: 20, passed: 2 });
-    expect(obstacle(standing(UNPROVEN, undefined, true), SCOPE, NOW)).toEqual({ reason: 'rejected', status: 403, since: 30, passed: 3 });
+    expect(obstacle(standing(REJECTED), SCOPE, NOW)).toEqual({ reason: 'rejected', status: 401, since: 20, passed: 2, probes: 0 });
+    expect(obstacle(standing(UNPROVEN, undefined, true), SCOPE, NOW)).toEqual({
+      reason: 'rejected',
+      status: 403,
+      since: 30,
+      passed: 3,
+      probes: 0,
+    });
     expect(obstacle(standing(heldUntil(2_000)), SCOPE, NOW)).toEqual({ reason: 'held', status: 402, since: 40, until: 2_000, passed: 4 });
     expect(obstacle(standing(UNPROVEN, 900), SCOPE, NOW)).toEqual({ reason: 'expired', since: 900, passed: -1 });
   });

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Latchkey, LatchkeyOptions } from '../../src/index.js';
+import { bearer, type Credential, type Latchkey, type LatchkeyOptions, type Lease } from '../../src/index.js';
 import { freezeTime } from '../support/clock.js';
 import { MemoryFleet, settled } from '../support/memory-fleet.js';
 import {
   ALL_SCOPES,
+  busyStep,
   canonicalLedger,
   FleetPlay,
   type FleetScope,
@@ -27,10 +28,11 @@ describe('L11: with the store down each is a single process; when it is back, al
   async function play(
     steps: readonly FleetStep[],
     look: (fleet: MemoryFleet) => Promise<void> = lookAtOnce,
-    limits: readonly LatchkeyOptions[] = [{}, {}, {}],
+    options: readonly LatchkeyOptions[] = [{}, {}, {}],
+    restMs = 0,
   ): Promise<void> {
     const fleet = new MemoryFleet();
-    for (const options of limits) fleet.add({ syncMs: SYNC_MS, ...options }).carrier.auto = false;
+    for (const own of options) fleet.add({ syncMs: SYNC_MS, ...own }).carrier.auto = false;
     const game = new FleetPlay(fleet);
     try {
       await fleet.ready();
@@ -40,7 +42,7 @@ describe('L11: with the store down each is a single process; when it is back, al
         await Promise.resolve();
       }
       game.heal();
-      await vi.advanceTimersByTimeAsync(2 * SYNC_MS);
+      await vi.advanceTimersByTimeAsync(2 * SYNC_MS + restMs);
       await look(fleet);
       expect(game.stuck()).toEqual([]);
       expect(fleet.processes.map(({ latchkey }) => latchkey.stats().store)).toEqual(['up', 'up', 'up']);
@@ -122,6 +124,21 @@ describe('L11: with the store down each is a single process; when it is back, al
   );
 
   it(
+    'with tokens that are refreshed',
+    async () => {
+      const options = { refresh, refreshMs: 1_000, expiry: { mandatoryMs: 0 } };
+      await fc.assert(
+        fc.asyncProperty(fc.array(busyStep, { minLength: 20, maxLength: 60, size: 'max' }), (steps) =>
+          // Who waits for another that has died waits for as long as its lock lasts, twice.
+          play(steps, lookAtOnce, [options, options, options], 30_000),
+        ),
+        CHECKED,
+      );
+    },
+    LONG_MS,
+  );
+
+  it(
     'with room for few sessions',
     async () => {
       await fc.assert(
@@ -134,6 +151,20 @@ describe('L11: with the store down each is a single process; when it is back, al
     LONG_MS,
   );
 });
+
+/** Some are refreshed to another, some to one that others were refreshed to, some to one that they came of themselves; some not at all. */
+async function refresh({ credential }: Lease): Promise<Credential | undefined> {
+  const next = SUCCESSORS[credential.reveal()];
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return next === undefined ? undefined : bearer(next);
+}
+
+const SUCCESSORS: Readonly<Record<string, string>> = {
+  'token-a': 'token-b',
+  'token-b': 'token-e',
+  'token-e': 'token-a',
+  'token-c': 'token-e',
+};
 
 function inUse(latchkey: Latchkey, scope: FleetScope): string {
   const found = latchkey.resolve(scope);

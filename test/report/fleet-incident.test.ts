@@ -576,7 +576,7 @@ function shared(store: MemoryStore): FleetCoordinator {
     names: new Names(new Uint8Array(32), 'app'),
     isUp: () => true,
     release: () => {},
-    refresh: async () => {},
+    fetch: async () => {},
   });
 }
 
@@ -609,7 +609,7 @@ function slow(store: MemoryStore) {
     names: new Names(new Uint8Array(32), 'app'),
     isUp: () => true,
     release: () => {},
-    refresh: async () => {},
+    fetch: async () => {},
   });
   return {
     coordinator,

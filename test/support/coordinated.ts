@@ -18,6 +18,7 @@ export function coordinatedStore(coordinator: Coordinator): CoordinatedStore {
       coordinator,
       journal: {
         presented: () => {},
+        succeeded: () => {},
         learnt: () => {},
         proven: () => {},
         pinned: () => {},

@@ -11,7 +11,10 @@ export function frozenFleet(): { readonly fleet: MemoryFleet } {
     fleet = new MemoryFleet();
   });
   afterEach(async () => {
-    await fleet?.close();
+    const closed = fleet?.close();
+    // What is out still is given its time.
+    await vi.advanceTimersByTimeAsync(1_000);
+    await closed;
     vi.useRealTimers();
   });
   return {

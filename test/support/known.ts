@@ -18,7 +18,7 @@ export function known(latchkey: Latchkey, scopes: readonly Scope[], isMeant: (te
   const slots = snapshot.slots.filter(({ scope }) => isMeant(scope.tenant));
   const held = new Set(slots.map(({ scope, fingerprint }) => identity(scope.provider, fingerprint)));
   return {
-    slots: slots.map((slot) => JSON.stringify(slot)).sort(),
+    slots: slots.map(printSlot).sort(),
     // Of an identity that no slot holds a process may know more than another that never had to do with it.
     verdicts: snapshot.verdicts
       .filter(({ provider, fingerprint }) => held.has(identity(provider, fingerprint)))
@@ -38,8 +38,12 @@ function identity(provider: string | undefined, fingerprint: string): string {
   return JSON.stringify([provider, fingerprint]);
 }
 
-function printVerdict({ provider, fingerprint, verdict, scopes }: Snapshot['verdicts'][number]): string {
+function printSlot({ status, ...slot }: Snapshot['slots'][number]): string {
   // When it was accepted last is everybody's own: others need not hear of each success.
+  return JSON.stringify({ ...slot, status: status.state === 'ready' ? status.state : status });
+}
+
+function printVerdict({ provider, fingerprint, verdict, scopes }: Snapshot['verdicts'][number]): string {
   const own = verdict.state === 'accepted' ? verdict.state : verdict;
   return JSON.stringify([provider, fingerprint, own, scopes.map((scope) => JSON.stringify(scope)).sort()]);
 }

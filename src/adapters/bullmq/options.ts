@@ -44,7 +44,7 @@ export function readOptions<Job extends ProcessedJob, Result>(
   latchkey: Latchkey,
   options: AuthProcessorOptions<Job, Result>,
 ): AuthProcessorSettings<Job, Result> {
-  for (const name of ['run', 'canRun', 'whenRunnable', 'load'] as const)
+  for (const name of ['run', 'canRun', 'status', 'whenRunnable', 'load'] as const)
     if (typeof (latchkey as Partial<Latchkey> | undefined)?.[name] !== 'function')
       throw new TypeError(`${CALLER}: \`latchkey\` must come from createLatchkey()`);
   if (typeof options !== 'object' || options === null) throw new TypeError(`${CALLER}: \`options\` must be an object`);

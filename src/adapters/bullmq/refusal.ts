@@ -5,6 +5,7 @@ const STATES: Readonly<Record<string, string>> = {
   CREDENTIAL_REJECTED: 'it is rejected',
   CREDENTIAL_HELD: 'it is held',
   CREDENTIAL_EXPIRED: 'it has expired',
+  AUTH_RETRYING: 'it has been refreshed without success',
 };
 
 /** Tells BullMQ that a job is in the delayed set already. It knows the error by its name, so that no copy of BullMQ has to be imported. */

@@ -108,7 +108,7 @@ export function readMonitorOptions<Incoming extends ProxiedRequest>(
   latchkey: Latchkey,
   options: UnauthorizedMonitorOptions<Incoming>,
 ): MonitorSettings<Incoming> {
-  for (const name of ['capture', 'explain', 'on'] as const)
+  for (const name of ['capture', 'explain', 'status', 'on'] as const)
     if (typeof (latchkey as Partial<Latchkey> | undefined)?.[name] !== 'function')
       throw new TypeError(`${CALLER}: \`latchkey\` must come from createLatchkey()`);
   if (typeof options !== 'object' || options === null) throw new TypeError(`${CALLER}: \`options\` must be an object`);

@@ -1,11 +1,12 @@
 import type { ScopeParts } from '../../errors.js';
 import type { CandidateExplanation, Explanation } from '../../ledger/explain.js';
+import type { StatusState } from '../../policy/status.js';
 
 /**
  * `starting`: neither start-up is complete nor has the upstream said yes or no to a credential. `unauthenticated`: the workload's own credential
- * is rejected. `running`: anything else.
+ * is rejected. `auth_retrying`: it is, and the gateway is fetching another by itself (`refresh`). `running`: anything else.
  */
-export type WorkloadState = 'starting' | 'running' | 'unauthenticated';
+export type WorkloadState = 'starting' | 'running' | 'auth_retrying' | 'unauthenticated';
 
 /** How a workload stands. Holds no value of a credential. */
 export interface Workload {
@@ -23,6 +24,8 @@ export interface Workload {
 export interface KnownOfWorkload {
   /** Start-up is complete, or the upstream has judged a credential of its requests. */
   readonly reached: boolean;
+  /** How the scope's work stands. */
+  readonly status: () => StatusState;
   /** Its requests went out with a lease on the global credential. */
   readonly borrows: boolean;
   /** The state last noticed, and since when it was that. */
@@ -30,12 +33,14 @@ export interface KnownOfWorkload {
 }
 
 /** Derived, never set: by the scope's own credential, whatever else it could borrow. */
-export function workloadOf(explanation: Explanation, { reached, borrows, noticed }: KnownOfWorkload, now: number): Workload {
+export function workloadOf(explanation: Explanation, { reached, status, borrows, noticed }: KnownOfWorkload, now: number): Workload {
   const { scope } = explanation;
   const own = ownCandidate(explanation, borrows);
   const fingerprint = own?.fingerprint;
   if (own?.reason === 'rejected') {
-    return { scope, state: 'unauthenticated', message: rejection(own), since: own.since ?? now, fingerprint };
+    const isRefreshed = ['refreshing', 'auth_retrying'].includes(status());
+    const message = `${rejection(own)} ${isRefreshed ? 'The gateway is fetching another.' : remedy(own)}`;
+    return { scope, state: isRefreshed ? 'auth_retrying' : 'unauthenticated', message, since: own.since ?? now, fingerprint };
   }
   const state = reached ? 'running' : 'starting';
   const since = noticed.state === state ? noticed.since : now;
@@ -48,8 +53,10 @@ function ownCandidate({ scope, candidates }: Explanation, borrows: boolean): Can
 }
 
 function rejection({ source, status }: CandidateExplanation): string {
-  const answer = status === undefined ? '' : ` with ${status}`;
-  return source === 'pinned'
-    ? `The upstream rejected the gateway's own credential${answer}. Replace it.`
-    : `The upstream rejected the credential${answer}. Sign in again, or present a fresh one.`;
+  const whose = source === 'pinned' ? "the gateway's own credential" : 'the credential';
+  return `The upstream rejected ${whose}${status === undefined ? '' : ` with ${status}`}.`;
+}
+
+function remedy({ source }: CandidateExplanation): string {
+  return source === 'pinned' ? 'Replace it.' : 'Sign in again, or present a fresh one.';
 }

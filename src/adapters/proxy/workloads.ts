@@ -80,6 +80,11 @@ export class Workloads {
       latchkey.on('rejected', ({ scope, fingerprint, reach }) =>
         this.#look(scope.provider, reach === 'scope' ? topic.session(scope) : topic.verdict('rejected', fingerprint)),
       ),
+      // Told before it is given up, if it is.
+      latchkey.on('refreshFailed', ({ scope, fingerprint }) =>
+        queueMicrotask(() => this.#look(scope.provider, topic.verdict('accepted', fingerprint), topic.verdict('rejected', fingerprint))),
+      ),
+      latchkey.on('status', ({ scope }) => this.#look(scope.provider, topic.session(scope))),
     );
   }
 
@@ -116,7 +121,8 @@ export class Workloads {
   read(scope: Scope): Workload {
     const explanation = this.#options.latchkey.explain(scope);
     const known = this.#tracked.get(keyOf(explanation.scope));
-    return workloadOf(explanation, known ?? this.#unknown(), known === undefined ? this.#since : this.#options.clock.now());
+    const now = known === undefined ? this.#since : this.#options.clock.now();
+    return workloadOf(explanation, this.#known(known, scope), now);
   }
 
   /** Resolves when no write is out. */
@@ -155,7 +161,7 @@ export class Workloads {
       topics: [topic.session(parts), topic.tenant(parts)],
       reached: false,
       borrows: false,
-      noticed: workloadOf(explanation, this.#unknown(), this.#options.clock.now()),
+      noticed: workloadOf(explanation, this.#known(undefined, scope), this.#options.clock.now()),
       dropped: false,
       writer: this.#writer(() => tracked),
     };
@@ -199,7 +205,7 @@ export class Workloads {
     if (this.#closing !== undefined || tracked.dropped) return undefined;
     let workload: Workload;
     try {
-      workload = workloadOf(this.#options.latchkey.explain(tracked.scope), tracked, this.#options.clock.now());
+      workload = workloadOf(this.#options.latchkey.explain(tracked.scope), this.#known(tracked, tracked.scope), this.#options.clock.now());
     } catch (error) {
       this.#options.failed('latchkey', error);
       return undefined;
@@ -207,7 +213,7 @@ export class Workloads {
     const { state, fingerprint } = tracked.noticed;
     tracked.noticed = workload;
     // What comes after it is never the start again.
-    if (workload.state === 'unauthenticated') tracked.reached = true;
+    if (isRejected(workload)) tracked.reached = true;
     if (workload.state !== state || workload.fingerprint !== fingerprint) this.#subscribe(tracked);
     return workload;
   }
@@ -216,8 +222,7 @@ export class Workloads {
     const { parts, borrows, noticed } = tracked;
     const topics = [...tracked.topics];
     if (parts.session === undefined || borrows) topics.push(topic.global(parts));
-    if (noticed.fingerprint !== undefined)
-      topics.push(topic.verdict(noticed.state === 'unauthenticated' ? 'accepted' : 'rejected', noticed.fingerprint));
+    if (noticed.fingerprint !== undefined) topics.push(topic.verdict(isRejected(noticed) ? 'accepted' : 'rejected', noticed.fingerprint));
     this.#topics.subscribe(tracked, topics);
   }
 
@@ -247,9 +252,14 @@ export class Workloads {
     this.#topics.subscribe(tracked, []);
   }
 
-  #unknown(): KnownOfWorkload {
-    return { reached: false, borrows: false, noticed: { state: 'starting', since: this.#since } };
+  #known(tracked: Tracked | undefined, scope: Scope): KnownOfWorkload {
+    const { reached, borrows, noticed } = tracked ?? { reached: false, borrows: false, noticed: { state: 'starting', since: this.#since } };
+    return { reached, borrows, noticed, status: () => this.#options.latchkey.status(scope).state };
   }
+}
+
+function isRejected({ state }: Workload): boolean {
+  return state === 'unauthenticated' || state === 'auth_retrying';
 }
 
 function keyOf({ tenant, session, provider, purpose }: ScopeParts): string {

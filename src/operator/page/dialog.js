@@ -1,7 +1,7 @@
 import { byId, make, makeShape, say } from './elements.js';
 import { explanationLines } from './explanation.js';
 import { askExplanation, requestAction } from './requests.js';
-import { scopeWords } from './wording.js';
+import { scopeWords, standingWords } from './wording.js';
 
 /** The one dialog of the page: details of a scope, and the confirmation of an action. `timeNow` is the server's time; `onDone` gets what to say; `onSignedOut` is called on a 401. */
 export function createDialog({ timeNow, onDone, onSignedOut }) {
@@ -79,7 +79,7 @@ export function createDialog({ timeNow, onDone, onSignedOut }) {
     const own = shown;
     own.row = row;
     own.state.setAttribute('data-state', row.state);
-    own.state.replaceChildren(makeShape(row.state), make('strong', {}, row.state));
+    own.state.replaceChildren(makeShape(row.state), make('strong', {}, standingWords(row)));
     try {
       const explanation = await askExplanation(row.scope);
       if (own.row === row) say(own.explanation, explanationLines(explanation, timeNow()).join('\n'));

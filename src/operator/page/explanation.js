@@ -12,6 +12,10 @@ const REASONS = {
   expired: 'what it has has expired',
   closed: 'everything is closed',
 };
+const REFRESHES = {
+  refreshing: 'The gateway has been fetching another credential',
+  auth_retrying: 'The gateway has tried to fetch another credential, without success so far,',
+};
 const HELP = {
   rejected: 'a fresh credential from its client, a later success with this one, or forgiving it',
   held: 'the end of the hold, another credential, or forgiving it',
@@ -27,8 +31,14 @@ const PINNED_HELP = {
 };
 
 /** What the server explains of a scope, in sentences. `now` is the server's time. */
-export function explanationLines({ ok, source, reason, candidates, otherProviders = [] }, now) {
-  const lines = [ok ? `It works with ${WHOSE[source]}.` : `It cannot work: ${REASONS[reason] ?? reason}.`];
+export function explanationLines({ ok, source, reason, candidates, otherProviders = [], status }, now) {
+  const isTest = ok && candidates.some((candidate) => candidate.source === source && !candidate.usable);
+  const works = isTest ? `As a test, one call tries ${WHOSE[source]} again.` : `It works with ${WHOSE[source]}.`;
+  const lines = [ok ? works : `It cannot work: ${REASONS[reason] ?? reason}.`];
+  const refresh = REFRESHES[status?.state];
+  if (refresh !== undefined) lines.push(`${refresh} since ${clockTime(status.since, now)} (${duration(now - status.since)}).`);
+  if (status?.next != null && status.next > now && status.state !== 'held')
+    lines.push(`Without anybody’s doing: next try at ${clockTime(status.next, now)}.`);
   for (const candidate of candidates) lines.push(`${candidate.source} ${candidate.fingerprint}: ${candidateWords(candidate, now)}`);
   if (otherProviders.length > 0) {
     lines.push(

@@ -1,6 +1,6 @@
 import { byId, make, makeShape, say, setAttribute } from './elements.js';
 import { isFiltering, NO_FILTER, parseFragment, printFragment } from './filter.js';
-import { grouped, printable, STATES } from './wording.js';
+import { grouped, printable, STATES, stateWords } from './wording.js';
 
 /** A browser slows down over longer lists of suggestions; what is not suggested can be typed. */
 const MOST_SUGGESTED = 200;
@@ -16,7 +16,7 @@ export function createFilterBar({ onChange }) {
     const count = make('span', { class: 'count' }, '0');
     const whole = make('span', { class: 'quiet whole' });
     const button = make('button', { type: 'button', class: 'state', 'data-state': state, 'aria-pressed': 'false' });
-    button.append(makeShape(state), count, whole, make('span', { class: 'word' }, state));
+    button.append(makeShape(state), count, whole, make('span', { class: 'word' }, stateWords(state)));
     button.addEventListener('click', () => {
       const states = STATES.filter((one) => filter.states.includes(one) !== (one === state));
       change({ ...filter, states });

@@ -16,7 +16,22 @@ const PAGE_SIZE = 50;
 const RENDER_MS = 16;
 /** Incidents come in crowds: what is said aloud waits for the rest of them. */
 const SUMMARY_MS = 1_500;
-const SHOWN_STATS = ['sessions', 'identities', 'running', 'waiting', 'attempts', 'accepted', 'rejected', 'reports', 'errors', 'store'];
+const SHOWN_STATS = [
+  ...[
+    'sessions',
+    'identities',
+    'running',
+    'waiting',
+    'refreshing',
+    'attempts',
+    'accepted',
+    'rejected',
+    'refreshes',
+    'refreshed',
+    'refreshesFailed',
+  ],
+  ...['probes', 'reports', 'errors', 'store'],
+];
 
 const model = createModel();
 const timeNow = () => Date.now() + model.skew;

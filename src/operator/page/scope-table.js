@@ -1,6 +1,6 @@
 import { make, makeShape, say, setAttribute } from './elements.js';
 import { createKeyedList } from './keyed-list.js';
-import { clockTime, duration, printable, scopeWords } from './wording.js';
+import { clockTime, duration, printable, scopeWords, standingWords } from './wording.js';
 
 const CELLS = ['State', 'Tenant', 'Session', 'Provider', 'Purpose', 'Slot', 'Credential', 'Since', 'HTTP', 'More'];
 const CODE = new Set(['Credential']);
@@ -25,7 +25,8 @@ export function createScopeRows(table, { timeNow, onDetails }) {
     entry.cells.State.append(entry.word);
     entry.since = make('span');
     entry.age = make('span', { class: 'quiet' });
-    entry.cells.Since.append(entry.since, ' ', entry.age);
+    entry.next = make('span', { class: 'quiet next' });
+    entry.cells.Since.append(entry.since, ' ', entry.age, ' ', entry.next);
     entry.button = make('button', { type: 'button', class: 'plain small' }, 'Details');
     entry.button.addEventListener('click', () => {
       if (entry.button.getAttribute('aria-disabled') !== 'true') onDetails(entry.row);
@@ -42,8 +43,8 @@ export function createScopeRows(table, { timeNow, onDetails }) {
       entry.button.removeAttribute('aria-disabled');
       node.setAttribute('data-state', state);
       cells.State.replaceChildren(makeShape(state), entry.word);
-      say(entry.word, state);
     }
+    say(entry.word, standingWords(row));
     if (entry.row !== row) {
       say(cells.Tenant, shownName(scope.tenant));
       say(cells.Session, shownName(scope.session));
@@ -68,15 +69,17 @@ export function createScopeRows(table, { timeNow, onDetails }) {
     entry.button.setAttribute('aria-disabled', 'true');
   }
 
-  function sayWhen({ since, age }, row) {
+  function sayWhen({ since, age, next }, row) {
     const now = timeNow();
+    const begun = row.refreshingSince ?? row.since;
     if (row.until !== undefined && row.until > now) {
       say(since, `until ${clockTime(row.until, now)}`);
       say(age, `in ${duration(row.until - now)}`);
     } else {
-      say(since, row.since === undefined ? '–' : clockTime(row.since, now));
-      say(age, row.since === undefined ? '' : duration(now - row.since));
+      say(since, begun === undefined ? '–' : clockTime(begun, now));
+      say(age, begun === undefined ? '' : duration(now - begun));
     }
+    say(next, row.next !== undefined && row.next > now ? `next try at ${clockTime(row.next, now)}` : '');
   }
 }
 

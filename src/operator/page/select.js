@@ -30,7 +30,7 @@ export function selectRows(rows, filter) {
 export function compareRows(one, other) {
   return (
     RANKS.get(one.state) - RANKS.get(other.state) ||
-    (other.since ?? 0) - (one.since ?? 0) ||
+    (other.refreshingSince ?? other.since ?? 0) - (one.refreshingSince ?? one.since ?? 0) ||
     (one.key < other.key ? -1 : one.key > other.key ? 1 : 0)
   );
 }

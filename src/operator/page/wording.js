@@ -1,5 +1,15 @@
 /** Worst first: the order in which scopes are counted and listed. */
-export const STATES = ['blocked', 'held', 'expired', 'borrowing', 'ready'];
+export const STATES = ['blocked', 'auth_retrying', 'held', 'expired', 'refreshing', 'borrowing', 'ready'];
+
+/** A state as it is read. */
+export function stateWords(state) {
+  return state.replace('_', ' ');
+}
+
+/** How a row stands, as it is read. */
+export function standingWords({ state, probe }) {
+  return probe ? `${stateWords(state)}, as a test` : stateWords(state);
+}
 
 export const EVENT_WORDS = {
   captured: 'Captured',
@@ -10,6 +20,9 @@ export const EVENT_WORDS = {
   resumed: 'Resumed',
   incident: 'Incident opened',
   recovered: 'Incident over',
+  refreshed: 'Refreshed',
+  refreshFailed: 'Refresh failed',
+  status: 'Status',
   evicted: 'Evicted',
   operator: 'By an operator',
   store: 'Store',

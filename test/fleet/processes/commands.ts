@@ -1,4 +1,5 @@
 import type { LatchkeyOptions, Scope, Stats, TickSummary } from '../../../src/index.js';
+import type { RefreshOrder } from './refresh-callback.js';
 
 /** How a process joins a fleet. Everything here goes through a pipe as JSON. */
 export interface Opening {
@@ -9,7 +10,11 @@ export interface Opening {
   readonly fingerprintKey?: string | undefined;
   /** Where its error tracker sends to; without one nothing is reported. */
   readonly dsn?: string | undefined;
-  readonly options?: Pick<LatchkeyOptions, 'tenancy' | 'fallback' | 'canary' | 'canaryMs' | 'proofMs' | 'idleMs'> | undefined;
+  readonly options?:
+    | Pick<LatchkeyOptions, 'tenancy' | 'fallback' | 'canary' | 'canaryMs' | 'proofMs' | 'idleMs' | 'expiry' | 'refreshMs'>
+    | undefined;
+  /** Without one nothing is refreshed. */
+  readonly refresh?: RefreshOrder | undefined;
 }
 
 /** What a run was made with: never the value. */
@@ -80,6 +85,8 @@ export interface Commands {
   ): Promise<void>;
   /** One call of the upstream, as a worker's. */
   call(order: Pick<WorkersOrder, 'scope' | 'url' | 'name'>): Promise<void>;
+  /** One run of a call of the upstream. */
+  request(scope: Scope, url: string): Promise<RunResult>;
   /** Calls beside Latchkey, so many at once: the first ones of a process take long. */
   warmUp(url: string, calls: number): Promise<void>;
   /** Resolves when all workers have started. */

@@ -14,6 +14,8 @@ export interface FleetProcess {
   readonly tell: Commands;
   /** Ends it by its own closing, and by force if that takes too long. */
   end(): Promise<void>;
+  /** Ends it at once, as a crash would. */
+  kill(): Promise<void>;
 }
 
 export interface FleetOptions {
@@ -79,6 +81,12 @@ class Child implements FleetProcess {
     if (this.#process.connected) this.#process.disconnect();
     await gone;
     clearTimeout(force);
+  }
+
+  async kill(): Promise<void> {
+    const gone = new Promise<void>((resolve) => this.#process.once('exit', () => resolve()));
+    this.#process.kill('SIGKILL');
+    await gone;
   }
 
   #ask(command: keyof Commands, values: readonly unknown[]): Promise<never> {

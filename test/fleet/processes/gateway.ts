@@ -1,6 +1,6 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import * as Sentry from '@sentry/node';
-import type { Latchkey, Lease, Reporter, RunOptions, Scope, Stats } from '../../../src/index.js';
+import type { Attempt, Latchkey, Lease, Reporter, RunOptions, Scope, Stats } from '../../../src/index.js';
 import { type ConnectedClient, connectClient } from './clients.js';
 import {
   type Commands,
@@ -13,6 +13,7 @@ import {
   type WorkersResult,
 } from './commands.js';
 import type { Package } from './package.js';
+import { refreshFromFile } from './refresh-callback.js';
 import { Workers } from './workers.js';
 
 const FLUSH_MS = 10_000;
@@ -30,13 +31,14 @@ export class Gateway implements Commands {
     this.#package = parts;
   }
 
-  async open({ redisUrl, client: kind, namespace, seal, fingerprintKey, dsn, options = {} }: Opening): Promise<void> {
+  async open({ redisUrl, client: kind, namespace, seal, fingerprintKey, dsn, options = {}, refresh }: Opening): Promise<void> {
     const { latchkey, redis } = this.#package;
     this.#client = await connectClient(kind, redisUrl);
     if (dsn !== undefined) this.#reporter ??= this.#startSentry(dsn);
     this.#latchkey = latchkey.createLatchkey({
       ...options,
       ...(dsn === undefined ? {} : { reporter: this.#reporter }),
+      ...(refresh === undefined ? {} : { refresh: refreshFromFile(refresh, this.#package) }),
       store: redis.redisStore({ client: this.#client.client, namespace, seal, fingerprintKey }),
     });
     await this.#latchkey.ready();
@@ -99,12 +101,15 @@ export class Gateway implements Commands {
 
   async run(scope: Scope, whenBlocked: 'throw' | 'park'): Promise<RunResult> {
     const options: RunOptions = { whenBlocked, parkMs: 20_000 };
-    try {
-      const ran = await this.#opened.run(scope, async (lease) => ranWith(lease), options);
-      return ran === undefined ? { code: 'SKIPPED' } : { ran, at: moment() };
-    } catch (error) {
-      return { code: codeOf(error) };
-    }
+    return resultOf(this.#opened.run(scope, async (lease) => ranWith(lease), options));
+  }
+
+  async request(scope: Scope, url: string): Promise<RunResult> {
+    const call: Attempt<Ran> = async (lease, { check }) => {
+      await (await check(await fetch(url, { headers: lease.headers() }))).text();
+      return ranWith(lease);
+    };
+    return resultOf(this.#opened.run(scope, call));
   }
 
   async seen(scope: Scope, canRun: boolean): Promise<number> {
@@ -179,6 +184,15 @@ export class Gateway implements Commands {
 
 function ranWith({ credential, source }: Lease): Ran {
   return { fingerprint: credential.fingerprint, source };
+}
+
+async function resultOf(running: Promise<Ran | undefined>): Promise<RunResult> {
+  try {
+    const ran = await running;
+    return ran === undefined ? { code: 'SKIPPED' } : { ran, at: moment() };
+  } catch (error) {
+    return { code: codeOf(error) };
+  }
 }
 
 function codeOf(error: unknown): string {

@@ -1,10 +1,12 @@
 import type { Evict, EvictTenant, Learn, Name, Pin, Present, RecordKind, RecordRef, StoreChange } from '../../../src/fleet/carrier.js';
 import { displaces } from '../../../src/policy/choose.js';
 import type { Records } from './records.js';
-import { isDeadRecord, readRegister, readSlot, type StoredSlot, writeSlot } from './slot.js';
+import { isDeadRecord, readRegister, readSlot, readSuccessor, type StoredSlot, writeSlot } from './slot.js';
 
 const MOST_PROVIDERS = 64;
 const MOST_SCOPES = 1_100;
+const MOST_TENANTS = 64;
+const MOST_GENERATIONS = 16;
 
 /** One push on its way through the records. */
 export class Changes {
@@ -38,12 +40,17 @@ export class Changes {
 
   #learn({ identity, fields }: Learn): void {
     for (const [field, value] of Object.entries(fields)) this.#raise('identity', identity, field, value);
-    const scopes = [...(this.#records.fields('identity', identity) ?? [])]
-      .filter(([field]) => field.startsWith('s.'))
-      .map(([field, text]) => [field, readRegister(text) ?? ''] as const);
-    scopes.sort(([fieldA, a], [fieldB, b]) => (a !== b ? (a < b ? -1 : 1) : fieldA < fieldB ? -1 : 1));
-    for (const [field] of scopes.slice(0, Math.max(scopes.length - MOST_SCOPES, 0))) this.#remove('identity', identity, field);
+    this.#limitFields(identity, 's.', MOST_SCOPES);
+    this.#limitFields(identity, 'n.', MOST_TENANTS);
     this.#touch('identity', identity, 2 * this.#idleMs);
+  }
+
+  #limitFields(identity: Name, start: string, most: number): void {
+    const fields = [...(this.#records.fields('identity', identity) ?? [])]
+      .filter(([field]) => field.startsWith(start))
+      .map(([field, text]) => [field, readRegister(text) ?? ''] as const);
+    fields.sort(([fieldA, a], [fieldB, b]) => (a !== b ? (a < b ? -1 : 1) : fieldA < fieldB ? -1 : 1));
+    for (const [field] of fields.slice(0, Math.max(fields.length - most, 0))) this.#remove('identity', identity, field);
   }
 
   #pin({ tenant, field, value }: Pin): void {
@@ -105,9 +112,24 @@ export class Changes {
       return false;
     }
     const present = { at: Number(slot.at), deadOnArrival: slot.dead === '1', dead: this.#isDead(slot.identity) };
-    if (!displaces({ at: Number(at), dead }, present)) return false;
-    this.#set(kind, name, field, writeSlot(fresh));
+    const isSuccessor = this.#isSucceededBy(slot.identity, identity, change.tenant);
+    if (!present.dead && (isSuccessor ? dead : this.#isSucceededBy(identity, slot.identity, change.tenant))) return false;
+    if (!isSuccessor && !displaces({ at: Number(at), dead }, present)) return false;
+    const latest = { at: at > slot.at ? at : slot.at, captured: captured > slot.captured ? captured : slot.captured };
+    this.#set(kind, name, field, writeSlot(isSuccessor ? { ...fresh, ...latest } : fresh));
     return true;
+  }
+
+  #isSucceededBy(identity: Name, later: Name, tenant: Name): boolean {
+    let [isLater, at, current] = [false, '', identity];
+    for (let generation = 0; generation < MOST_GENERATIONS; generation++) {
+      const next = readSuccessor(this.#records.get('identity', current, `n.${tenant}`));
+      if (next === undefined || next.at < at) break;
+      [at, current] = [next.at, next.identity];
+      if (current === identity) isLater = false;
+      else if (current === later) isLater = true;
+    }
+    return isLater;
   }
 
   #limit(tenant: Name, session: Name, added: string): void {

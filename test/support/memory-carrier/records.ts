@@ -2,6 +2,8 @@ import type { Clock } from '../../../src/clock.js';
 import type { Name, RecordKind, RecordRef, StoredRecord } from '../../../src/fleet/carrier.js';
 import { readRegister, readSlot, type StoredSlot } from './slot.js';
 
+const MOST_GENERATIONS = 16;
+
 interface Entry {
   readonly kind: RecordKind;
   readonly name: Name;
@@ -132,8 +134,19 @@ export class Records {
         if (pinned !== undefined) identities.add(pinned);
       }
     }
+    for (const name of [...identities]) this.#addSuccessors(name, identities, 0);
     const all = [...[...identities].map((name) => ({ kind: 'identity', name }) as const), ...others];
     return all.flatMap(({ kind, name }) => this.stored(kind, name) ?? []);
+  }
+
+  #addSuccessors(name: Name, identities: Set<Name>, generation: number): void {
+    if (generation === MOST_GENERATIONS) return;
+    for (const [field, text] of this.fields('identity', name) ?? []) {
+      const successor = field.startsWith('n.') ? /^\d+\|([\da-fA-F]+)\|/.exec(text)?.[1] : undefined;
+      if (successor === undefined || identities.has(successor)) continue;
+      identities.add(successor);
+      this.#addSuccessors(successor, identities, generation + 1);
+    }
   }
 
   all(): StoredRecord[] {

@@ -34,6 +34,12 @@ export function isDeadRecord(fields: ReadonlyMap<string, string> | undefined, no
 }
 
 function expiry(hint: string | undefined): number | undefined {
-  const text = /^[^|]*\|(\d+\.?\d*)$/.exec(hint ?? '')?.[1];
+  const text = /^[^|]*\|(\d+\.?\d*)u?$/.exec(hint ?? '')?.[1];
   return text === undefined ? undefined : Number(text);
+}
+
+/** What a refresh put in an identity's place; undefined for what is none. */
+export function readSuccessor(text: string | undefined): { readonly at: string; readonly identity: string } | undefined {
+  const [, at = '', identity = ''] = /^(\d{16})\|([\da-fA-F]{32})\|/.exec(text ?? '') ?? [];
+  return at === '' ? undefined : { at, identity };
 }

@@ -1,6 +1,9 @@
+import { MOST_GENERATIONS } from './common.js';
+
 /** A session or an identity that a client could fill at will must not fill the store; as many as a process remembers. */
 const MOST_PROVIDERS = 64;
 const MOST_SCOPES = 1_100;
+const MOST_TENANTS = 64;
 
 /**
  * What each kind of change does. `changed`: the records whose new state is published; `touched`: those that are answered. Slots are decided as
@@ -65,7 +68,7 @@ end
 
 local function expiryOf(hint)
   if not hint then return nil end
-  return tonumber(string.match(hint, '^[^|]*|(%d+%.?%d*)$') or '')
+  return tonumber(string.match(hint, '^[^|]*|(%d+%.?%d*)u?$') or '')
 end
 
 -- Rejected everywhere, or past an expiry that was not shown to be wrong.
@@ -75,6 +78,23 @@ local function isDead(identity)
   if ruling and string.sub(ruling, 17, 17) == '2' and not (forgiven and greater(forgiven, string.sub(ruling, 1, 16))) then return true end
   local expires = expiryOf(fields[3])
   return expires ~= nil and expires <= now and expires ~= expiryOf(fields[4])
+end
+
+-- Whether the later one has come of an identity for this tenant. One that an issuer gave again has come of nothing in between.
+local function isSucceededBy(identity, later, tenant)
+  local isLater, at, current = false, '', identity
+  for _ = 1, ${MOST_GENERATIONS} do
+    local text = readRegister(redis.call('HGET', keyOf('i', current), 'n.' .. tenant))
+    local number, name = string.match(text or '', '^(%d+)|(%x+)|')
+    if not name or #number ~= 16 or #name ~= 32 or greater(at, number) then break end
+    at, current = number, name
+    if current == identity then
+      isLater = false
+    elseif current == later then
+      isLater = true
+    end
+  end
+  return isLater
 end
 
 local function holdersOf(tenant, identity) return keyOf('h', tenant .. ':' .. identity) end
@@ -143,8 +163,19 @@ local function place(kind, name, field, change, value)
     if newer or slot.by ~= change.session then note(changed, kind, name) end
     return false
   end
-  if slot and not displaces(at, dead, slot) then return false end
-  write(at, dead and '1' or '0', change.captured)
+  local isSuccessor = slot and isSucceededBy(slot.identity, change.identity, change.tenant)
+  if slot and not isDead(slot.identity) then
+    -- A client that does not know of a refresh goes on presenting what was refreshed.
+    if isSuccessor and dead then return false end
+    if not isSuccessor and isSucceededBy(change.identity, slot.identity, change.tenant) then return false end
+  end
+  if slot and not isSuccessor and not displaces(at, dead, slot) then return false end
+  if isSuccessor then
+    if greater(slot.at, at) then at = slot.at end
+    write(at, dead and '1' or '0', greater(slot.captured, change.captured) and slot.captured or change.captured)
+  else
+    write(at, dead and '1' or '0', change.captured)
+  end
   note(changed, kind, name)
   return true
 end
@@ -159,12 +190,13 @@ local function limitProviders(tenant, session, added)
   drop(tenant, session, oldest[1], oldest[2])
 end
 
-local function limitScopes(identity)
-  if redis.call('HLEN', keyOf('i', identity)) <= ${MOST_SCOPES} then return end
-  local scopes = fieldsOf('i', identity, 's.')
-  for _, entry in ipairs(scopes) do entry[2] = readRegister(entry[2]) or '' end
-  table.sort(scopes, function(a, b) return precedes(a[2], b[2], a[1], b[1]) end)
-  for index = 1, #scopes - ${MOST_SCOPES} do remove('i', identity, scopes[index][1]) end
+-- Of the fields that begin so, those that were written longest ago go.
+local function limitFields(identity, start, most)
+  if redis.call('HLEN', keyOf('i', identity)) <= most then return end
+  local fields = fieldsOf('i', identity, start)
+  for _, entry in ipairs(fields) do entry[2] = readRegister(entry[2]) or '' end
+  table.sort(fields, function(a, b) return precedes(a[2], b[2], a[1], b[1]) end)
+  for index = 1, #fields - most do remove('i', identity, fields[index][1]) end
 end
 
 local function placeBoth(change, evicted)
@@ -211,7 +243,8 @@ local apply = {}
 
 function apply.learn(change)
   for field, value in pairs(change.fields) do raise('i', change.identity, field, value) end
-  limitScopes(change.identity)
+  limitFields(change.identity, 's.', ${MOST_SCOPES})
+  limitFields(change.identity, 'n.', ${MOST_TENANTS})
   touch('i', change.identity, 2 * idleMs)
 end
 

@@ -1,6 +1,9 @@
 /** The layout of what is stored; another one would need another number. */
 export const FORMAT = '1';
 
+/** After so many refreshes an identity is far behind. */
+export const MOST_GENERATIONS = 16;
+
 /** What every script begins with. Numbers that come and go are strings: Lua's own printing drops digits after the fourteenth. */
 export const COMMON = `
 local META = KEYS[1]
@@ -70,17 +73,25 @@ local function stored(kind, name)
   return {kind, name, fields}
 end
 
--- The records that are referred to, the identities first, with those that slots and pins point at.
+-- The records that are referred to, the identities first, with those that slots and pins point at, and what has come of them.
 local function withIdentities(refs)
   local records, others, seen = {}, {}, {}
-  local function add(name)
+  local function add(name, generation)
     if seen[name] then return end
     seen[name] = true
-    records[#records + 1] = stored('i', name)
+    local record = stored('i', name)
+    if not record then return end
+    records[#records + 1] = record
+    if generation == ${MOST_GENERATIONS} then return end
+    local fields = record[3]
+    for index = 1, #fields, 2 do
+      local successor = string.sub(fields[index], 1, 2) == 'n.' and string.match(fields[index + 1], '^%d+|(%x+)|')
+      if successor then add(successor, generation + 1) end
+    end
   end
   for _, ref in ipairs(refs) do
     if ref[1] == 'i' then
-      add(ref[2])
+      add(ref[2], 0)
     else
       others[#others + 1] = stored(ref[1], ref[2])
     end
@@ -90,9 +101,9 @@ local function withIdentities(refs)
     for index = 1, #fields, 2 do
       local start = string.sub(fields[index], 1, 2)
       local slot = (start == 'p.' or start == 'g.') and readSlot(fields[index + 1])
-      if slot then add(slot.identity) end
+      if slot then add(slot.identity, 0) end
       local pinned = start == 'x.' and string.match(fields[index + 1], '^%d+0|(%x+)|')
-      if pinned then add(pinned) end
+      if pinned then add(pinned, 0) end
     end
   end
   for _, record in ipairs(others) do records[#records + 1] = record end

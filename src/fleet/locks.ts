@@ -1,0 +1,191 @@
+import { startTimer } from '../clock.js';
+import type { Arrears } from './arrears.js';
+import type { Carrier, Name } from './carrier.js';
+
+/** Other processes' locks beyond so many are not listened for: whoever waits for one goes when its time is up. */
+const MOST_AWAITED = 1_000;
+/** Locks of this process's beyond so many end by themselves when it closes. */
+const MOST_HELD = 2_000;
+
+export interface LocksOptions {
+  readonly carrier: Pick<Carrier, 'lock' | 'unlock'>;
+  /** Whether the store answers; if not, it is not asked. */
+  readonly isUp: () => boolean;
+  readonly arrears: Arrears;
+  /** The name of this process. */
+  readonly process: string;
+  /** A lock is to be given back, once what its owner learnt has been pushed. */
+  readonly release: (lock: Name, owner: string, note: string) => void;
+}
+
+export interface HeldLock {
+  /** Keeps it for so many milliseconds from now. False: somebody else has it. True if the store does not answer. Never rejects. */
+  keep(ms: number): Promise<boolean>;
+  /** Gives it back, once. */
+  done(note: string): void;
+}
+
+export type LockClaim =
+  | { readonly state: 'acquired'; readonly held: HeldLock }
+  /** `onDone` hears the note with which it is given back. Returns how to hear no more. */
+  | { readonly state: 'held'; onDone(listener: (note: string) => void): () => void }
+  | { readonly state: 'down' };
+
+/** A lock of another process that is waited for. */
+interface Awaited {
+  readonly lock: Name;
+  readonly ifLost: string;
+  readonly forget: { cancel(): void };
+  note: string | undefined;
+  listener: ((note: string) => void) | undefined;
+}
+
+interface Held {
+  readonly lock: Name;
+  readonly owner: string;
+  readonly ifLost: string;
+}
+
+/** Locks in the store: taken by one process of a fleet, waited for by the others. */
+export class Locks {
+  readonly #options: LocksOptions;
+  readonly #awaited = new Map<Name, Set<Awaited>>();
+  readonly #held = new Set<Held>();
+  #awaitedCount = 0;
+  #claims = 0;
+  #closed = false;
+
+  constructor(options: LocksOptions) {
+    this.#options = options;
+  }
+
+  /** `ifLost`: the note that those who wait get where its owner closes, or the store is gone. Never rejects. */
+  async claim(lock: Name, ms: number, ifLost: string): Promise<LockClaim> {
+    if (this.#isAlone()) return { state: 'down' };
+    const { carrier, arrears, process } = this.#options;
+    const owner = `${process}.${++this.#claims}`;
+    // Listened for from now on: the other's may be back before the answer to this question is.
+    const awaited = this.#await(lock, ms, ifLost);
+    let acquired: boolean;
+    try {
+      acquired = await carrier.lock(lock, owner, ms);
+    } catch {
+      this.#forget(awaited);
+      // It may get there yet, and would keep everybody waiting for nobody.
+      arrears.owe(owner, () => carrier.unlock(lock, owner, ifLost));
+      return { state: 'down' };
+    }
+    if (!acquired) return { state: 'held', onDone: (listener) => this.#listen(awaited, listener) };
+    this.#forget(awaited);
+    const held: Held = { lock, owner, ifLost };
+    if (this.#closed) {
+      await this.#giveBack(held);
+      return { state: 'down' };
+    }
+    return { state: 'acquired', held: this.#hold(held) };
+  }
+
+  /** A lock was given back, here or elsewhere. */
+  released(lock: Name, note: string): void {
+    for (const awaited of [...(this.#awaited.get(lock) ?? [])]) this.#answer(awaited, note);
+  }
+
+  /** The store is gone: what others find out is not heard any more. */
+  lost(): void {
+    for (const awaited of [...this.#awaited.values()].flatMap((all) => [...all])) this.#answer(awaited, awaited.ifLost);
+  }
+
+  /** Nothing is heard any more, and what is held is given back. Never rejects. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const all of this.#awaited.values()) for (const { forget } of all) forget.cancel();
+    this.#awaited.clear();
+    this.#awaitedCount = 0;
+    const held = [...this.#held];
+    this.#held.clear();
+    if (this.#options.isUp()) await Promise.all(held.map((one) => this.#giveBack(one)));
+  }
+
+  #isAlone(): boolean {
+    return this.#closed || !this.#options.isUp();
+  }
+
+  #hold(held: Held): HeldLock {
+    const { carrier, release } = this.#options;
+    const { lock, owner } = held;
+    this.#held.add(held);
+    for (const oldest of this.#held) {
+      if (this.#held.size <= MOST_HELD) break;
+      this.#held.delete(oldest);
+    }
+    let isDone = false;
+    return {
+      keep: async (ms) => {
+        if (isDone) return false;
+        if (this.#isAlone()) return true;
+        try {
+          const isKept = await carrier.lock(lock, owner, ms);
+          if (!isKept) this.#held.delete(held);
+          return isKept;
+        } catch {
+          return true;
+        }
+      },
+      done: (note) => {
+        if (isDone) return;
+        isDone = true;
+        this.#held.delete(held);
+        // Those behind are told before a proof is recorded; the store is to have the proof first.
+        queueMicrotask(() => release(lock, owner, note));
+      },
+    };
+  }
+
+  async #giveBack({ lock, owner, ifLost }: Held): Promise<void> {
+    // Where that fails it ends by itself.
+    await this.#options.carrier.unlock(lock, owner, ifLost).catch(() => {});
+  }
+
+  #await(lock: Name, ms: number, ifLost: string): Awaited {
+    const awaited: Awaited = { lock, ifLost, forget: startTimer(ms, () => this.#forget(awaited)), note: undefined, listener: undefined };
+    const all = this.#awaited.get(lock);
+    if (all === undefined) this.#awaited.set(lock, new Set([awaited]));
+    else all.add(awaited);
+    if (++this.#awaitedCount > MOST_AWAITED) this.#forgetOldest();
+    return awaited;
+  }
+
+  #listen(awaited: Awaited, listener: (note: string) => void): () => void {
+    const { note } = awaited;
+    awaited.listener = listener;
+    // Never at once: whoever asks is only about to wait.
+    if (note !== undefined) queueMicrotask(() => awaited.listener?.(note));
+    return () => {
+      awaited.listener = undefined;
+      this.#forget(awaited);
+    };
+  }
+
+  #answer(awaited: Awaited, note: string): void {
+    awaited.note = note;
+    this.#forget(awaited);
+    awaited.listener?.(note);
+  }
+
+  #forget(awaited: Awaited): void {
+    awaited.forget.cancel();
+    const all = this.#awaited.get(awaited.lock);
+    if (all === undefined || !all.delete(awaited)) return;
+    this.#awaitedCount--;
+    if (all.size === 0) this.#awaited.delete(awaited.lock);
+  }
+
+  #forgetOldest(): void {
+    for (const all of this.#awaited.values()) {
+      for (const oldest of all) {
+        this.#forget(oldest);
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import { isResponseLike, outcomeOfError, parsedBody, type ResponseLike, statusOf } from '../policy/outcome.js';
+import { classifyRefreshFailure, type RefreshFailure } from '../policy/refresh.js';
+import { peekBody } from './response.js';
+
+/** Where clients keep the token endpoint's answer: on `response` most do, openid-client as the `cause`, and what is made with boom on `output`. */
+const PLACES = ['response', 'cause', 'output'] as const;
+
+/** What a refresh function threw. */
+export interface ThrownFailure {
+  readonly failure: RefreshFailure;
+  /** Nothing that a token endpoint or a connection does: a fault of the function's own, perhaps. */
+  readonly isOdd: boolean;
+}
+
+/** By what is thrown, or else by the answer behind it, whose body clients leave unread where its status was all that they looked at. */
+export async function readRefreshFailure(error: unknown): Promise<ThrownFailure> {
+  const outcome = outcomeOfError(error);
+  const answer = answerBehind(error);
+  const status = outcome.status ?? (answer && statusOf(answer));
+  const isPeeked = outcome.body === undefined && status !== undefined && status >= 400;
+  const body = parsedBody(isPeeked ? await peekBody(answer) : outcome.body);
+  const failure = classifyRefreshFailure({ ...outcome, status, body });
+  const { kind, code } = failure;
+  return { failure, isOdd: kind === 'transient' && status === undefined && code === undefined && outcome.timedOut !== true };
+}
+
+function answerBehind(error: unknown): ResponseLike | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  if (isResponseLike(error)) return error;
+  for (const place of PLACES) {
+    try {
+      const found = (error as Record<string, unknown>)[place];
+      if (isResponseLike(found)) return found;
+    } catch {
+      // What cannot be read is not there.
+    }
+  }
+  return undefined;
+}
