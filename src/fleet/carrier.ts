@@ -53,6 +53,8 @@ export interface Present {
   /** For the session's slot, and for the tenant's global one. */
   readonly own: string;
   readonly lent: string;
+  /** Nobody presented it, a refresh brought it: it takes only what holds something that it has come of, and is who presented that's from then on. */
+  readonly instead?: true;
 }
 
 /** A register of the tenant's record: a pin, or its removal. */

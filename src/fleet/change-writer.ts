@@ -18,6 +18,8 @@ export interface Presented {
   readonly at: number;
   /** By the store's clock. */
   readonly captured: number;
+  /** A refresh brought it in place of what the client presented, and the store has that. */
+  readonly instead: boolean;
 }
 
 /** A pin that was set, or taken away: the ledger says which. */
@@ -89,7 +91,7 @@ export class ChangeWriter {
     }
   }
 
-  present({ session, provider, identity, at, captured }: Presented): Present | undefined {
+  present({ session, provider, identity, at, captured, instead }: Presented): Present | undefined {
     const { names, seals, tracking } = this.#options;
     const { credential } = identity;
     // Displaced meanwhile: what took its place is told itself.
@@ -106,6 +108,7 @@ export class ChangeWriter {
       captured: Math.max(0, Math.round(captured)),
       own: seals.credential(credential, provider, own, field),
       lent: seals.credential(credential, provider, owner, field),
+      ...(instead ? { instead } : {}),
     };
   }
 

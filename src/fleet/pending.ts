@@ -81,7 +81,10 @@ export class Pending {
   presented(presented: Presented): void {
     const key = slotKey(presented.session, presented.provider);
     const waiting = this.#presented.get(key);
-    if (waiting === undefined || waiting.at <= presented.at) this.#presented.set(key, presented);
+    const newer = waiting === undefined || waiting.at <= presented.at ? presented : waiting;
+    // The store has not heard yet of what it is to take the place of.
+    const instead = presented.instead && waiting?.instead !== false;
+    this.#presented.set(key, newer.instead === instead ? newer : { ...newer, instead });
   }
 
   pinned(pinned: Pinned): void {

@@ -1,6 +1,6 @@
 import type { Ledger } from '../ledger/ledger.js';
 import type { WorkScope } from '../ledger/scope-key.js';
-import { type Session, Stranger, type Tenant } from '../ledger/session.js';
+import type { Session, Slot, Tenant } from '../ledger/session.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Name } from './carrier.js';
 import type { Presented } from './change-writer.js';
@@ -43,7 +43,7 @@ export class Presentations {
       // Presented again: what the store has is right, but it must not grow too old.
       if (slot?.identity !== identity || now - (followed.sent.get(provider)?.captured ?? 0) < renewMs) return;
     }
-    this.#present({ session: followed, provider, identity, at, captured: now });
+    this.#present({ session: followed, provider, identity, at, captured: now, instead: false });
   }
 
   /**
@@ -53,14 +53,14 @@ export class Presentations {
   succeeded({ tenant, session: name, provider }: WorkScope, identity: Identity): void {
     const adoption = this.#options.ledger()?.adoption;
     const session = adoption?.find(tenant, name);
-    if (session?.slot(provider)?.identity === identity) this.#slot(session, provider);
+    if (session?.slot(provider)?.identity === identity) this.#slot(session, provider, true);
     const global = name === undefined ? adoption?.tenant(tenant)?.globals.get(provider) : undefined;
-    if (global?.identity === identity && global.by instanceof Stranger) this.#lent(global.by, provider, identity, global.at);
+    if (global?.identity === identity && global.by !== session) this.#lent(global.by, provider, global, true);
   }
 
   /** The slot holds something newer than what the store says. */
   again(session: FollowedSession, provider: string | undefined, identity: Identity, at: number): void {
-    this.#present({ session, provider, identity, at, captured: this.#options.wall.now() });
+    this.#present({ session, provider, identity, at, captured: this.#options.wall.now(), instead: false });
   }
 
   /** Whether this presentation, or a later one for the same slot, was sent from here. */
@@ -76,35 +76,36 @@ export class Presentations {
   /** What a session holds, for a store that has lost its record. */
   noteSession({ owner, session: name }: FollowedSession): void {
     const session = this.#options.ledger()?.adoption.find(owner.tenant, name);
-    for (const { provider } of session?.allSlots() ?? []) if (session !== undefined) this.#slot(session, provider);
+    for (const { provider } of session?.allSlots() ?? []) if (session !== undefined) this.#slot(session, provider, false);
   }
 
   /** The same of all that a tenant's sessions hold, and of what others have lent it. */
   noteTenant({ sessions, globals }: Tenant): void {
-    for (const session of sessions.values()) for (const { provider } of session.allSlots()) this.#slot(session, provider);
-    for (const { provider, identity, at, by } of globals.values()) if (this.#strangers.has(by)) this.#lent(by, provider, identity, at);
+    for (const session of sessions.values()) for (const { provider } of session.allSlots()) this.#slot(session, provider, false);
+    for (const slot of globals.values()) if (this.#strangers.has(slot.by)) this.#lent(slot.by, slot.provider, slot, false);
   }
 
-  #slot(session: Session, provider: string | undefined): void {
+  #slot(session: Session, provider: string | undefined, instead: boolean): void {
     const { following, wall, ledger } = this.#options;
     const slot = session.slot(provider);
     const adoption = ledger()?.adoption;
     if (slot === undefined || adoption === undefined) return;
     const followed = following.follow({ tenant: session.tenant.name, session: session.name, purpose: undefined });
     const captured = wall.toStore(adoption.capturedAt(session));
-    this.#present({ session: followed, provider, identity: slot.identity, at: slot.at, captured });
+    this.#present({ session: followed, provider, identity: slot.identity, at: slot.at, captured, instead });
   }
 
-  #lent(by: Session, provider: string | undefined, identity: Identity, at: number): void {
+  #lent(by: Session, provider: string | undefined, { identity, at }: Slot, instead: boolean): void {
     const { following, names, wall, ledger } = this.#options;
     const adoption = ledger()?.adoption;
     if (adoption === undefined) return;
-    const { tenant } = by;
+    const { tenant, name: session } = by;
     const { name, captured } = this.#strangers.get(by) ?? {
-      name: names.session(tenant.name, by.name),
+      name: names.session(tenant.name, session),
       captured: wall.toStore(adoption.capturedAt(by)),
     };
-    this.#present({ session: Following.stranger(following.tenantOf(tenant.name), name), provider, identity, at, captured });
+    const followed = following.session(name) ?? Following.stranger(following.tenantOf(tenant.name), name);
+    this.#present({ session: followed, provider, identity, at, captured, instead });
   }
 
   #present(presented: Presented): void {

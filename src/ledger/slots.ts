@@ -112,7 +112,8 @@ export class Slots {
     };
     for (const session of tenant?.sessions.values() ?? []) if (replace(session.slot(from.provider), session)) names.push(session.name);
     const global = tenant?.globals.get(from.provider);
-    if (replace(global) && (global?.by instanceof Stranger || !names.includes(global?.by.name))) names.push(undefined);
+    if (global === undefined || !replace(global)) return names;
+    if (global.by instanceof Stranger || !names.includes(global.by.name)) names.push(undefined);
     return names;
   }
 

@@ -160,12 +160,14 @@ function standingOf(latchkey: Latchkey, scope: ScopeParts, fingerprint: string, 
   const lent = told === undefined || told.fingerprint === fingerprint ? undefined : told.fingerprint;
   const { state, since: refreshingSince, next } = status;
   // A hold's end is told as such.
-  const known = { lent, ...obstacleOf(told), ...(next === undefined || next === told?.until ? {} : { next }) };
+  const obstacle = obstacleOf(told);
+  const known = { lent, ...obstacle, ...(next === undefined || next === obstacle.until ? {} : { next }) };
   if (state === 'refreshing' || state === 'auth_retrying') return { state, ...known, refreshingSince };
   return { state: STATES[told?.reason ?? resolution.reason], ...known };
 }
 
 function obstacleOf(candidate: CandidateExplanation | undefined): Pick<Standing, 'why' | 'status' | 'since' | 'until'> {
   const { reason, status, since, until } = candidate ?? {};
-  return { why: reason, status, since, until };
+  // A rejection does not end when it is put to the test.
+  return { why: reason, status, since, until: reason === 'held' ? until : undefined };
 }

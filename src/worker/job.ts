@@ -90,7 +90,8 @@ export class Job<T> {
   drained: Rejected<T> | undefined = undefined;
   /** A canary has come back well from this identity: no other is waited for. */
   pass: Identity | undefined = undefined;
-  #rejected: Map<Identity, number> | undefined = undefined;
+  /** By fingerprint: one that was evicted and presented again is another identity, of the same bytes. */
+  #rejected: Map<string, number> | undefined = undefined;
   #place: number | undefined = undefined;
   #parkDeadline: Deadline | undefined = undefined;
 
@@ -107,12 +108,12 @@ export class Job<T> {
     this.rejection = rejected;
     if (rejected.isStrike) return;
     this.#rejected ??= new Map();
-    this.#rejected.set(rejected.call.identity, number);
+    this.#rejected.set(rejected.call.identity.fingerprint, number);
   }
 
   /** Whether this run may send with an identity: it has not seen it rejected, or it was proven by a call sent since. */
   maySend({ identity }: Choice): boolean {
-    const rejectedAt = this.#rejected?.get(identity);
+    const rejectedAt = this.#rejected?.get(identity.fingerprint);
     if (rejectedAt === undefined) return true;
     const rulings = [identity.ruling, identity.rulingFor(this.scope)];
     return rulings.some((ruling) => ruling?.state === 'accepted' && ruling.sent > rejectedAt);

@@ -6,6 +6,7 @@ import type { Answer, Message, RecordRef, Refusal, StoreChange, StoredRecord } f
 import { Identities } from '../../src/ledger/identities.js';
 import type { Session } from '../../src/ledger/session.js';
 import { Slots } from '../../src/ledger/slots.js';
+import { isDead } from '../../src/policy/choose.js';
 import { MemoryStore } from '../support/memory-carrier.js';
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.js';
 import { answered, IDLE_MS, listening, name, redisCarrier, until } from './redis-backends.js';
@@ -30,7 +31,8 @@ function stamp(number: number): string {
 
 const stamps = fc.nat(12).map(stamp);
 const times = fc.nat(6).map((sixth) => NOW + (sixth * IDLE_MS) / 4);
-const expiries = times.map((ms) => `|${ms}`);
+const expiries = fc.tuple(times, fc.constantFrom('', 'u')).map(([ms, suffix]) => `|${ms}${suffix}`);
+const successors = fc.tuple(stamps, fc.constantFrom(...IDENTITIES)).map(([at, to]) => `${at}|${name(to)}|sealed`);
 
 const learn = fc.record({
   kind: fc.constant('learn' as const),
@@ -41,10 +43,13 @@ const learn = fc.record({
       f: stamps,
       h: fc.tuple(stamps, expiries).map((parts) => parts.join('')),
       x: fc.tuple(stamps, expiries).map((parts) => parts.join('')),
+      u: stamps.map((at) => `${at}|400|invalid_grant`),
+      [`n.${name('t0')}`]: successors,
+      [`n.${name('t1')}`]: successors,
       's.one': fc.tuple(stamps, fc.constantFrom('0', '2', '2-', '2_', '2a', '2B')).map((parts) => parts.join('')),
     },
     { requiredKeys: [] },
-  ),
+  ) as fc.Arbitrary<Record<string, string>>,
 });
 
 const present = fc
@@ -56,9 +61,11 @@ const present = fc
     captured: times,
     own: fc.constantFrom('', 'own', 'other'),
     lent: fc.constantFrom('', 'lent'),
+    instead: fc.constantFrom({}, {}, { instead: true as const }),
   })
-  .map(({ tenant, session, identity, ...rest }) => ({
+  .map(({ tenant, session, identity, instead, ...rest }) => ({
     kind: 'present' as const,
+    ...instead,
     tenant: name(tenant),
     session: name(tenant + session),
     provider: name(identity.slice(0, 2)),
@@ -100,10 +107,21 @@ const pushes = fc.array(fc.record({ changes: fc.array(change, { minLength: 1, ma
 const foreign = fc.record({
   before: fc.nat(13),
   ref: fc.constantFrom(...ALL),
-  field: fc.constantFrom('r', 'f', 'h', 'x', 'e', 's.one', 'x.one', ...PROVIDERS.flatMap((one) => [`p.${name(one)}`, `g.${name(one)}`])),
+  field: fc.constantFrom(
+    'r',
+    'f',
+    'h',
+    'x',
+    'e',
+    's.one',
+    'x.one',
+    `n.${name('t0')}`,
+    ...PROVIDERS.flatMap((one) => [`p.${name(one)}`, `g.${name(one)}`]),
+  ),
   text: fc.oneof(
     fc.constantFrom('', 'nonsense', '|||||', '-1', '99', stamp(3), `${stamp(4)}|0|`, `${stamp(5)}2`),
     fc.constantFrom(...IDENTITIES, 'nobody').map((one) => `${stamp(6)}|0|${name(one)}|${name('t0s0')}|${NOW}|own`),
+    fc.constantFrom(...IDENTITIES, 'nobody').map((one) => `${stamp(6)}|${name(one)}|own`),
     fc.constantFrom(...IDENTITIES).map((one) => `${stamp(6)}|2|${name(one)}|${name('t0s0')}|soon|own`),
   ),
 });
@@ -183,6 +201,7 @@ describeWithRedis('the scripts on a server, and their twin in memory', () => {
 type Step =
   | { readonly do: 'present'; readonly session: string; readonly identity: string; readonly back: number }
   | { readonly do: 'reject' | 'forgive'; readonly identity: string }
+  | { readonly do: 'refresh'; readonly identity: string; readonly to: string; readonly back: number }
   | { readonly do: 'evict'; readonly session: string }
   | { readonly do: 'evict all' };
 
@@ -199,6 +218,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({ do: fc.constantFrom('reject' as const, 'forgive' as const), identity: fc.constantFrom(...IDENTITIES) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({
+        do: fc.constant('refresh' as const),
+        identity: fc.constantFrom(...IDENTITIES),
+        other: fc.constantFrom('a', 'b', 'c'),
+        back: fc.nat(6),
+      })
+      .map(({ other, ...rest }) => ({ ...rest, to: `${rest.identity.slice(0, 2)}${other}` }))
+      .filter(({ identity, to }) => identity !== to),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('evict' as const), session: fc.constantFrom(...SESSIONS) }) },
   { weight: 1, arbitrary: fc.constant({ do: 'evict all' } as const) },
@@ -217,6 +248,7 @@ describe('a store', () => {
         for (const identity of known.values()) identities.shelve(identity);
         let number = 0;
         let evictedAt = 0;
+        let refreshedAt = 0;
         for (const taken of steps) {
           number++;
           if (taken.do === 'evict') {
@@ -233,7 +265,40 @@ describe('a store', () => {
           }
           const provider = taken.identity.slice(0, 2);
           const identity = known.get(taken.identity)!;
-          if (taken.do === 'present') {
+          if (taken.do === 'refresh') {
+            const to = known.get(taken.to)!;
+            // Nobody installs what is dead.
+            if (isDead(to, NOW)) continue;
+            // Taken before it was made, but after the last one.
+            refreshedAt = Math.max(refreshedAt + 1, evictedAt, number - taken.back);
+            const at = refreshedAt;
+            const credential = new Credential('bearer', 'authorization', taken.to, undefined);
+            identity.succeeded(undefined, to, at);
+            await push({
+              kind: 'learn',
+              identity: name(taken.identity),
+              fields: {
+                [`n.${name('t')}`]: `${stamp(identity.successors!.get(undefined)!.at)}|${name(identity.successors!.get(undefined)!.identity.fingerprint)}|`,
+              },
+            });
+            const { sessions, globals } = slots.tenant(undefined)!;
+            for (const own of slots.succeed(undefined, identity, to, credential, at)) {
+              const session = own ?? globals.get(provider)!.by.name!;
+              const slot = own === undefined ? globals.get(provider)! : sessions.get(session)!.slot(provider)!;
+              await push({
+                kind: 'present',
+                tenant: name('t'),
+                session: name(session),
+                provider: name(provider),
+                identity: name(taken.to),
+                at: stamp(slot.at),
+                captured: NOW,
+                own: '',
+                lent: '',
+                instead: true,
+              });
+            }
+          } else if (taken.do === 'present') {
             const at = Math.max(evictedAt, number - taken.back);
             const credential = new Credential('bearer', 'authorization', taken.identity, undefined);
             slots.present({ tenant: undefined, session: taken.session, provider }, { identity, credential, at, now: NOW, sinceStart: 0 });

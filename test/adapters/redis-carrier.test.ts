@@ -246,6 +246,14 @@ function contract(backendOf: (logLength?: number) => Backend): void {
       expect(holder(own(await pushAt(NOW + 2_000, present(S1, B, 6), present(S1, A, 7)), S1))).toBe(B);
     });
 
+    it('counts an expiry hint by the upstream’s clock like any other', async () => {
+      await push({ kind: 'learn', identity: A, fields: { h: `${at(0)}|${NOW + 1_000}u` } }, present(S1, A, 1));
+      expect(holder(own(await pushAt(NOW + 999, present(S1, C, 0)), S1))).toBe(A);
+      expect(own(await pushAt(NOW + 1_000, present(S2, A, 2)), S2)?.split('|')[1]).toBe('1');
+      const shown: StoreChange = { kind: 'learn', identity: A, fields: { x: `${at(9)}|${NOW + 1_000}` } };
+      expect(own(await pushAt(NOW + 1_000, shown, present(S2, A, 3)), S2)?.split('|')[1]).toBe('0');
+    });
+
     it('of a rejection for one scope, a hold, or a forgiven rejection is not dead', async () => {
       await push({ kind: 'learn', identity: A, fields: { 's.x': `${at(1)}2`, r: `${at(1)}1` } });
       await push({ kind: 'learn', identity: B, fields: { r: `${at(1)}2`, f: at(2) } });
@@ -271,6 +279,90 @@ function contract(backendOf: (logLength?: number) => Backend): void {
       expect(holder(lent(fresh))).toBe(A);
       const late = await pushAt(NOW + IDLE_MS + 1, present(S2, C, 3, { provider: name('third'), captured: NOW + IDLE_MS }));
       expect([holder(lent(late)), holder(lent(late, Q))]).toEqual([undefined, B]);
+    });
+  });
+
+  describe('what a refresh put in a credential’s place', () => {
+    const successor = (from: string, to: string, ms: number, tenant = TENANT): StoreChange => ({
+      kind: 'learn',
+      identity: from,
+      fields: { [`n.${tenant}`]: `${at(ms)}|${to}|sealed` },
+    });
+
+    it('takes the slots of that whatever the numbers, and has the greater one then', async () => {
+      await push(present(S1, A, 30), successor(A, B, 20));
+      const answer = await push(present(S1, B, 20));
+      expect([own(answer, S1), lent(answer)]).toEqual([slot(30, B, S1), slot(30, B, S1, { value: 'lent' })]);
+      const later = await push(present(S2, A, 10), present(S2, B, 20));
+      expect(own(later, S2)).toBe(slot(20, B, S2));
+    });
+
+    it('keeps them when that is presented again, by any client', async () => {
+      const answer = await push(present(S1, A, 10), successor(A, B, 20), present(S1, B, 20), present(S1, A, 40), present(S2, A, 50));
+      expect([own(answer, S1), lent(answer)]).toEqual([slot(20, B, S1), slot(20, B, S1, { value: 'lent' })]);
+      expect(holder(own(answer, S2))).toBe(A);
+    });
+
+    it('gives way to it once it is dead, and takes no slot of a live one then', async () => {
+      await push(present(S1, A, 10), successor(A, B, 20), present(S1, B, 20), rejected(B, 25));
+      expect(holder(own(await push(present(S1, A, 30)), S1))).toBe(A);
+      expect(holder(own(await push(present(S1, B, 40)), S1))).toBe(A);
+      expect(holder(own(await push(rejected(A, 41), present(S1, B, 40)), S1))).toBe(B);
+    });
+
+    it('gives way to any other credential that is newer, as ever', async () => {
+      await push(present(S1, A, 10), successor(A, B, 20), present(S1, B, 20));
+      expect(holder(own(await push(present(S1, C, 15)), S1))).toBe(B);
+      expect(holder(own(await push(present(S1, C, 21)), S1))).toBe(C);
+      expect(holder(own(await push(present(S1, B, 20)), S1))).toBe(C);
+    });
+
+    it('is that after several refreshes, too, up to 16 of them', async () => {
+      const line = Array.from({ length: 18 }, (_, generation) => name(`gen ${generation}`));
+      const refreshed = line.slice(1).map((to, index) => successor(line[index] ?? '', to, index + 1));
+      await push(...refreshed, present(S1, line[17] ?? '', 20));
+      expect(holder(own(await push(present(S1, line[1] ?? '', 50)), S1))).toBe(line[17]);
+      expect(holder(own(await push(present(S1, line[0] ?? '', 60)), S1))).toBe(line[0]);
+    });
+
+    it('is nothing in between if the same token was given again', async () => {
+      await push(present(S1, A, 10), successor(A, B, 20), present(S1, B, 20), successor(B, A, 30), present(S1, A, 30));
+      expect(holder(own(await push(present(S1, B, 40)), S1))).toBe(A);
+      expect(own(await push(present(S2, B, 50), present(S2, A, 30)), S2)).toBe(slot(50, A, S2));
+    });
+
+    it('is one tenant’s', async () => {
+      const answer = await push(present(S1, A, 10), successor(A, B, 20, OTHER), present(S1, B, 5));
+      expect(holder(own(answer, S1))).toBe(A);
+      expect(holder(own(await push(present(S1, B, 20), present(S1, A, 30)), S1))).toBe(A);
+    });
+
+    it('is remembered for 64 tenants, the latest', async () => {
+      const tenants = Array.from({ length: 66 }, (_, index) => name(`tenant ${index}`));
+      const answer = await push(...tenants.map((tenant, index) => successor(A, B, index, tenant)));
+      expect(Object.keys(fields(answer, 'identity', A) ?? {}).sort()).toEqual(
+        tenants
+          .slice(2)
+          .map((tenant) => `n.${tenant}`)
+          .sort(),
+      );
+    });
+
+    it('comes with what points at what it was made of', async () => {
+      const answer = await push(present(S1, A, 10), successor(A, B, 20), successor(B, C, 30), rejected(B, 31), rejected(C, 32));
+      const read = (found: Answer) => found.records.filter(({ kind }) => kind === 'identity').map((record) => record.name);
+      expect(read(answer).sort()).toEqual([A, B, C].sort());
+      expect(read(await a.carrier.load([{ kind: 'session', name: S1 }])).sort()).toEqual([A, B, C].sort());
+      await until(() => a.messages.length === 1);
+      expect(a.messages[0]?.records.map((record) => record.name)).toEqual(expect.arrayContaining([A, B, C]));
+    });
+
+    it('is nothing if it was not written by us', async () => {
+      const foreign = (text: string): StoreChange => ({ kind: 'learn', identity: A, fields: { [`n.${TENANT}`]: text } });
+      for (const [index, text] of ['', `|${B.slice(1)}|`, `|${B}`, '|nobody|', `|${B}0|`].entries()) {
+        const answer = await push(foreign(`${at(index)}${text}`), present(name(`s${index}`), A, 30), present(name(`s${index}`), B, 29));
+        expect(holder(own(answer, name(`s${index}`))), text).toBe(A);
+      }
     });
   });
 

@@ -298,6 +298,13 @@ describe('what a scope’s details say of time', () => {
     expect(about({ state: 'blocked', next: now })).toEqual([]);
   });
 
+  it('is when a rejected one is put to the test, which is not when the rejection ends', () => {
+    const rejected = { source: 'session', fingerprint: 'abc', usable: false, reason: 'rejected', since: now - 60_000, until: now + 60_000 };
+    expect(explanationLines({ ok: false, reason: 'rejected', candidates: [rejected] }, now)[1]).toBe(
+      `session abc: rejected since ${clockTime(now - 60_000, now)} (1 min). What would help: the test at ${clockTime(now + 60_000, now)}, a fresh credential from its client, a later success with this one, or forgiving it.`,
+    );
+  });
+
   it('is that the next call is a test', () => {
     const rejected = { source: 'session', fingerprint: 'abc', usable: false, reason: 'rejected', status: 401, since: now - 60_000 };
     const lines = explanationLines({ ok: true, source: 'session', candidates: [rejected], status: { state: 'ready' } }, now);

@@ -53,8 +53,10 @@ function candidateWords({ usable, source, reason, status, since, until }, now) {
   const facts = [
     status == null ? reason : `${reason} with ${status}`,
     since == null ? undefined : `since ${clockTime(since, now)} (${duration(now - since)})`,
-    until == null ? undefined : `until ${clockTime(until, now)}`,
+    until == null || reason !== 'held' ? undefined : `until ${clockTime(until, now)}`,
   ].filter((fact) => fact !== undefined);
   const help = (source === 'pinned' ? PINNED_HELP : HELP)[reason];
-  return `${facts.join(' ')}. What would help: ${help}.`;
+  // A rejection does not end when it is put to the test.
+  const test = until == null || reason !== 'rejected' ? '' : `the test at ${clockTime(until, now)}, `;
+  return `${facts.join(' ')}. What would help: ${test}${help}.`;
 }

@@ -94,6 +94,8 @@ export class Changes {
     const captured = String(change.captured).padStart(13, '0');
     const dead = this.#isDead(identity);
     const slot = this.#records.slot(kind, name, field);
+    const isSuccessor = slot !== undefined && this.#isSucceededBy(slot.identity, identity, change.tenant);
+    if (change.instead === true && !isSuccessor) return false;
     const fresh: StoredSlot = { at, dead: dead ? '1' : '0', identity, by, captured, value };
     if (slot === undefined) {
       this.#set(kind, name, field, writeSlot(fresh));
@@ -112,10 +114,13 @@ export class Changes {
       return false;
     }
     const present = { at: Number(slot.at), deadOnArrival: slot.dead === '1', dead: this.#isDead(slot.identity) };
-    const isSuccessor = this.#isSucceededBy(slot.identity, identity, change.tenant);
     if (!present.dead && (isSuccessor ? dead : this.#isSucceededBy(identity, slot.identity, change.tenant))) return false;
     if (!isSuccessor && !displaces({ at: Number(at), dead }, present)) return false;
-    const latest = { at: at > slot.at ? at : slot.at, captured: captured > slot.captured ? captured : slot.captured };
+    const latest = {
+      at: at > slot.at ? at : slot.at,
+      captured: captured > slot.captured ? captured : slot.captured,
+      by: change.instead === true ? slot.by : by,
+    };
     this.#set(kind, name, field, writeSlot(isSuccessor ? { ...fresh, ...latest } : fresh));
     return true;
   }

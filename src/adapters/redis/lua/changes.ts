@@ -149,11 +149,13 @@ end
 -- Says whether the slot points at another identity now.
 local function place(kind, name, field, change, value)
   local at, dead = change.at, isDead(change.identity)
-  local function write(slotAt, slotDead, captured)
-    local slot = {slotAt, slotDead, change.identity, change.session, captured, value}
-    redis.call('HSET', keyOf(kind, name), field, table.concat(slot, '|'))
-  end
   local slot = getSlot(kind, name, field)
+  local isSuccessor = slot and isSucceededBy(slot.identity, change.identity, change.tenant)
+  if change.instead and not isSuccessor then return false end
+  local function write(slotAt, slotDead, captured)
+    local by = change.instead and slot.by or change.session
+    redis.call('HSET', keyOf(kind, name), field, table.concat({slotAt, slotDead, change.identity, by, captured, value}, '|'))
+  end
   if slot and slot.identity == change.identity then
     -- Presented again while it is dead it earns no newer place: a live one that arrived in between may still be committed.
     local newer = not dead and greater(at, slot.at)
@@ -163,7 +165,6 @@ local function place(kind, name, field, change, value)
     if newer or slot.by ~= change.session then note(changed, kind, name) end
     return false
   end
-  local isSuccessor = slot and isSucceededBy(slot.identity, change.identity, change.tenant)
   if slot and not isDead(slot.identity) then
     -- A client that does not know of a refresh goes on presenting what was refreshed.
     if isSuccessor and dead then return false end
