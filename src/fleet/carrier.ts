@@ -53,8 +53,8 @@ export interface Present {
   /** For the session's slot, and for the tenant's global one. */
   readonly own: string;
   readonly lent: string;
-  /** Nobody presented it, a refresh brought it: it takes only what holds something that it has come of, and is who presented that's from then on. */
-  readonly instead?: true;
+  /** Nobody presented it, a refresh brought it in place of this: it takes only the slots that hold that, whatever the numbers, and changes nothing else of them. */
+  readonly instead?: Name;
 }
 
 /** A register of the tenant's record: a pin, or its removal. */

@@ -18,8 +18,8 @@ export interface Presented {
   readonly at: number;
   /** By the store's clock. */
   readonly captured: number;
-  /** A refresh brought it in place of what the client presented, and the store has that. */
-  readonly instead: boolean;
+  /** A refresh brought it in place of this, which the store has. */
+  readonly instead: Identity | undefined;
 }
 
 /** A pin that was set, or taken away: the ledger says which. */
@@ -108,7 +108,7 @@ export class ChangeWriter {
       captured: Math.max(0, Math.round(captured)),
       own: seals.credential(credential, provider, own, field),
       lent: seals.credential(credential, provider, owner, field),
-      ...(instead ? { instead } : {}),
+      ...(instead === undefined ? {} : { instead: tracking.of(instead).name }),
     };
   }
 

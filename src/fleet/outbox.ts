@@ -83,8 +83,8 @@ export class Outbox implements Journal {
     this.presentations.presented(scope, identity, at, placed);
   }
 
-  succeeded(scope: WorkScope, identity: Identity): void {
-    this.presentations.succeeded(scope, identity);
+  succeeded(scope: WorkScope, identity: Identity, from: Identity): void {
+    this.presentations.succeeded(scope, identity, from);
   }
 
   proven(identity: Identity): void {

@@ -82,8 +82,9 @@ export class Pending {
     const key = slotKey(presented.session, presented.provider);
     const waiting = this.#presented.get(key);
     const newer = waiting === undefined || waiting.at <= presented.at ? presented : waiting;
-    // The store has not heard yet of what it is to take the place of.
-    const instead = presented.instead && waiting?.instead !== false;
+    // What it is to take the place of is what the store has, if it has been told of that.
+    const instead =
+      waiting === undefined ? presented.instead : presented.instead && waiting.instead && (newer === waiting ? presented : waiting).instead;
     this.#presented.set(key, newer.instead === instead ? newer : { ...newer, instead });
   }
 

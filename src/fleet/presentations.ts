@@ -43,24 +43,24 @@ export class Presentations {
       // Presented again: what the store has is right, but it must not grow too old.
       if (slot?.identity !== identity || now - (followed.sent.get(provider)?.captured ?? 0) < renewMs) return;
     }
-    this.#present({ session: followed, provider, identity, at, captured: now, instead: false });
+    this.#present({ session: followed, provider, identity, at, captured: now, instead: undefined });
   }
 
   /**
    * A refresh has put this into the session's slot, or into the global one where no session is named: whoever presented last what was there goes on
    * presenting this, and nobody has since.
    */
-  succeeded({ tenant, session: name, provider }: WorkScope, identity: Identity): void {
+  succeeded({ tenant, session: name, provider }: WorkScope, identity: Identity, from: Identity): void {
     const adoption = this.#options.ledger()?.adoption;
     const session = adoption?.find(tenant, name);
-    if (session?.slot(provider)?.identity === identity) this.#slot(session, provider, true);
+    if (session?.slot(provider)?.identity === identity) this.#slot(session, provider, from);
     const global = name === undefined ? adoption?.tenant(tenant)?.globals.get(provider) : undefined;
-    if (global?.identity === identity && global.by !== session) this.#lent(global.by, provider, global, true);
+    if (global?.identity === identity && global.by !== session) this.#lent(global.by, provider, global, from);
   }
 
   /** The slot holds something newer than what the store says. */
   again(session: FollowedSession, provider: string | undefined, identity: Identity, at: number): void {
-    this.#present({ session, provider, identity, at, captured: this.#options.wall.now(), instead: false });
+    this.#present({ session, provider, identity, at, captured: this.#options.wall.now(), instead: undefined });
   }
 
   /** Whether this presentation, or a later one for the same slot, was sent from here. */
@@ -76,16 +76,16 @@ export class Presentations {
   /** What a session holds, for a store that has lost its record. */
   noteSession({ owner, session: name }: FollowedSession): void {
     const session = this.#options.ledger()?.adoption.find(owner.tenant, name);
-    for (const { provider } of session?.allSlots() ?? []) if (session !== undefined) this.#slot(session, provider, false);
+    for (const { provider } of session?.allSlots() ?? []) if (session !== undefined) this.#slot(session, provider);
   }
 
   /** The same of all that a tenant's sessions hold, and of what others have lent it. */
   noteTenant({ sessions, globals }: Tenant): void {
-    for (const session of sessions.values()) for (const { provider } of session.allSlots()) this.#slot(session, provider, false);
-    for (const slot of globals.values()) if (this.#strangers.has(slot.by)) this.#lent(slot.by, slot.provider, slot, false);
+    for (const session of sessions.values()) for (const { provider } of session.allSlots()) this.#slot(session, provider);
+    for (const slot of globals.values()) if (this.#strangers.has(slot.by)) this.#lent(slot.by, slot.provider, slot);
   }
 
-  #slot(session: Session, provider: string | undefined, instead: boolean): void {
+  #slot(session: Session, provider: string | undefined, instead?: Identity): void {
     const { following, wall, ledger } = this.#options;
     const slot = session.slot(provider);
     const adoption = ledger()?.adoption;
@@ -95,7 +95,7 @@ export class Presentations {
     this.#present({ session: followed, provider, identity: slot.identity, at: slot.at, captured, instead });
   }
 
-  #lent(by: Session, provider: string | undefined, { identity, at }: Slot, instead: boolean): void {
+  #lent(by: Session, provider: string | undefined, { identity, at }: Slot, instead?: Identity): void {
     const { following, names, wall, ledger } = this.#options;
     const adoption = ledger()?.adoption;
     if (adoption === undefined) return;

@@ -87,7 +87,7 @@ export class SuccessionInbox {
     const to = ledger.succeed(from, { tenant, credential, at, remote: { mayTake } }, (scope, _, isPin) => {
       pinned ||= isPin;
       if (isPin) outbox.pinned(scope, ledger.adoption.pin(tenant, scope.provider, scope.purpose)?.at ?? at);
-      else outbox.succeeded(scope, identity);
+      else outbox.succeeded(scope, identity, from);
       delivery.captured.push({ tenant, session: scope.session, identity, pinned: isPin, refreshed: true });
     });
     if (to === undefined) return;

@@ -6,8 +6,8 @@ import type { Identity } from './verdicts.js';
 export interface Journal {
   /** A client presented what `identity` is of. `placed`: a slot points there only now. */
   presented(scope: WorkScope, identity: Identity, at: number, placed: boolean): void;
-  /** What a refresh brought is in the place of what the scope's slot pointed at; nobody presented it. */
-  succeeded(scope: WorkScope, identity: Identity): void;
+  /** What a refresh brought is in the place of `from` in the scope's slot; nobody presented it. */
+  succeeded(scope: WorkScope, identity: Identity, from: Identity): void;
   /** One more success of a credential that was known to work. */
   proven(identity: Identity): void;
   /** The verdict on an identity has changed, or its expiry hint. */

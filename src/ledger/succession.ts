@@ -70,7 +70,7 @@ export class Succession {
     }
     for (const session of sessions) {
       const scope = new WorkScope(tenant, session, from.provider, undefined, false);
-      if (remote === undefined) journal?.succeeded(scope, to);
+      if (remote === undefined) journal?.succeeded(scope, to, from);
       onSucceeded(scope, credential, false);
     }
     for (const place of pinned) {

@@ -61,11 +61,11 @@ const present = fc
     captured: times,
     own: fc.constantFrom('', 'own', 'other'),
     lent: fc.constantFrom('', 'lent'),
-    instead: fc.constantFrom({}, {}, { instead: true as const }),
+    instead: fc.option(fc.constantFrom(...IDENTITIES), { nil: undefined }),
   })
   .map(({ tenant, session, identity, instead, ...rest }) => ({
     kind: 'present' as const,
-    ...instead,
+    ...(instead === undefined ? {} : { instead: name(instead) }),
     tenant: name(tenant),
     session: name(tenant + session),
     provider: name(identity.slice(0, 2)),
@@ -295,7 +295,7 @@ describe('a store', () => {
                 captured: NOW,
                 own: '',
                 lent: '',
-                instead: true,
+                instead: name(taken.identity),
               });
             }
           } else if (taken.do === 'present') {

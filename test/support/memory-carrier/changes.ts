@@ -94,8 +94,8 @@ export class Changes {
     const captured = String(change.captured).padStart(13, '0');
     const dead = this.#isDead(identity);
     const slot = this.#records.slot(kind, name, field);
-    const isSuccessor = slot !== undefined && this.#isSucceededBy(slot.identity, identity, change.tenant);
-    if (change.instead === true && !isSuccessor) return false;
+    if (change.instead !== undefined && slot?.identity !== change.instead) return false;
+    const isSuccessor = change.instead !== undefined || (slot !== undefined && this.#isSucceededBy(slot.identity, identity, change.tenant));
     const fresh: StoredSlot = { at, dead: dead ? '1' : '0', identity, by, captured, value };
     if (slot === undefined) {
       this.#set(kind, name, field, writeSlot(fresh));
@@ -119,7 +119,7 @@ export class Changes {
     const latest = {
       at: at > slot.at ? at : slot.at,
       captured: captured > slot.captured ? captured : slot.captured,
-      by: change.instead === true ? slot.by : by,
+      by: change.instead === undefined ? by : slot.by,
     };
     this.#set(kind, name, field, writeSlot(isSuccessor ? { ...fresh, ...latest } : fresh));
     return true;

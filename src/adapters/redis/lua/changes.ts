@@ -150,8 +150,8 @@ end
 local function place(kind, name, field, change, value)
   local at, dead = change.at, isDead(change.identity)
   local slot = getSlot(kind, name, field)
-  local isSuccessor = slot and isSucceededBy(slot.identity, change.identity, change.tenant)
-  if change.instead and not isSuccessor then return false end
+  if change.instead and not (slot and slot.identity == change.instead) then return false end
+  local isSuccessor = change.instead or slot and isSucceededBy(slot.identity, change.identity, change.tenant)
   local function write(slotAt, slotDead, captured)
     local by = change.instead and slot.by or change.session
     redis.call('HSET', keyOf(kind, name), field, table.concat({slotAt, slotDead, change.identity, by, captured, value}, '|'))
