@@ -31,7 +31,7 @@ export interface LatchkeyEvents {
   /** The credential is fine, this request is not allowed with it. */
   denied: About & { readonly status: number | undefined };
   held: About & { readonly until: number; readonly reason: string | undefined };
-  /** A run repeats its attempt, once, with another credential. */
+  /** A run repeats its attempt, once, with another credential; with the same one after a rejection that does not count yet. */
   retried: About & { readonly from: string };
   /** The global credential was lent to a session that did not bring it. */
   borrowed: About;

@@ -53,7 +53,7 @@ export interface Present {
   /** For the session's slot, and for the tenant's global one. */
   readonly own: string;
   readonly lent: string;
-  /** Nobody presented it, a refresh brought it in place of this: it takes only the slots that hold that, whatever the numbers, and changes nothing else of them. */
+  /** Nobody presented it, a refresh brought it in place of this: it takes only the slots that hold that, whatever the numbers, and changes nothing else of them. `at` is the refresh's. */
   readonly instead?: Name;
 }
 

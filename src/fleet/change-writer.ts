@@ -104,7 +104,8 @@ export class ChangeWriter {
       session: own,
       provider: field,
       identity: tracking.of(identity).name,
-      at: HybridClock.stamp(at),
+      // Each slot that it takes has the greater of its own number and the refresh's.
+      at: HybridClock.stamp(instead?.successors?.get(session.owner.tenant)?.at ?? at),
       captured: Math.max(0, Math.round(captured)),
       own: seals.credential(credential, provider, own, field),
       lent: seals.credential(credential, provider, owner, field),

@@ -73,7 +73,12 @@ export class IncidentLog {
 
   #counts(block: Block): block is Exclude<Block, { reason: 'missing' }> {
     const { clock, expiredAfterMs = Number.POSITIVE_INFINITY } = this.#options;
-    if (block.reason === 'expired') return clock.now() - block.since >= expiredAfterMs;
+    if (block.reason === 'expired') {
+      const { unrefreshable } = block.identity;
+      const isRefused = unrefreshable !== undefined && unrefreshable.until === undefined;
+      // Where nothing can come of waiting, nobody does.
+      return clock.now() - block.since >= (isRefused ? 0 : expiredAfterMs);
+    }
     return block.reason === 'rejected';
   }
 

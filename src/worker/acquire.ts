@@ -82,7 +82,13 @@ export class Acquirer {
         await this.#park(job);
         continue;
       }
-      if (!job.maySend(choice)) return this.blocked(job);
+      if (!job.maySend(choice)) {
+        // Another call may put to the test what this one has seen rejected.
+        if (!choice.probe || job.options.whenBlocked !== 'park' || job.retried) return this.blocked(job);
+        if (this.#shop.seats.full && givesBack(job)) return this.blocked(job);
+        await this.#park(job);
+        continue;
+      }
       const acquired = this.tryNow(job, choice) ?? (await this.#waitForTurn(job, choice));
       if (acquired !== undefined) return acquired;
     }
@@ -199,12 +205,14 @@ export class Acquirer {
     counters.parked++;
     emitter.emit('parked', () => ({ scope: scope.parts, reason: block?.reason ?? 'missing' }));
     // A listener may have brought what it would wait for.
-    if (ledger.choose(scope) !== undefined) return;
+    const accepts = (choice: Choice): boolean => !choice.probe || job.maySend(choice);
+    const choice = ledger.choose(scope);
+    if (choice !== undefined && accepts(choice)) return;
     // Whoever has just heard of it may have closed Latchkey.
     if (this.#shop.isClosing()) job.flight.interrupt({ by: 'close', reason: closedError(scope) });
     await this.#seated(job, () =>
       job.flight.wait<void>((resolve, reject) => {
-        const leave = parking.park(scope, job.place(parking), resolve);
+        const leave = parking.park(scope, job.place(parking), resolve, accepts);
         const unwatch = parkDeadline.watch(() => reject(parkTimeout(job, details)));
         return () => {
           unwatch();
@@ -247,7 +255,8 @@ function blockedError<T>(job: Job<T>, { ledger, refresher }: Workshop, incident:
   const block = ledger.block(job.scope);
   const { rejection } = job;
   const refresh = refresher?.progress(job.scope);
-  if (refresh !== undefined && block !== undefined && block.reason !== 'missing') {
+  // Whose one retry is spent has nothing to wait for, however the refresh goes.
+  if (refresh !== undefined && !(job.retried && refresh.isPromising) && block !== undefined && block.reason !== 'missing') {
     const { identity, status } = block;
     const details = { scope, fingerprint: identity.fingerprint, status, since: refresh.progress.since, until: refresh.next, incident };
     const message = `the credential is being refreshed, which has not succeeded yet${rejection === undefined ? ', nothing was sent' : ''}`;
@@ -266,8 +275,8 @@ function blockedError<T>(job: Job<T>, { ledger, refresher }: Workshop, incident:
     return new LatchkeyError('CREDENTIAL_MISSING', `no credential has been captured for this scope${hint}`, { scope });
   }
   const { reason, identity, status, since, until } = block;
-  const details = { scope, fingerprint: identity.fingerprint, status, since, until, incident };
   const isTooShort = reason === 'expired' && job.scope.minTtlMs > 0 && ledger.isUsable(identity, job.scope.lasting(0));
+  const details = { scope, fingerprint: identity.fingerprint, status, since: isTooShort ? undefined : since, until, incident };
   const what = isTooShort ? 'does not last long enough' : `is ${reason}`;
   return new LatchkeyError(CODES[reason], `the credential ${what}, nothing was sent`, details);
 }

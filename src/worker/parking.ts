@@ -1,5 +1,6 @@
 import { startTimer } from '../clock.js';
 import type { Block } from '../ledger/block.js';
+import type { Choice } from '../ledger/call.js';
 import { type Change, Watchlist } from '../ledger/change.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { WorkScope } from '../ledger/scope-key.js';
@@ -13,6 +14,8 @@ interface Parked {
   /** Its place in the queue, kept when it has to park again. */
   readonly place: number;
   readonly wake: () => void;
+  /** Whether it may go on with that. */
+  readonly accepts: (choice: Choice) => boolean;
   gone: boolean;
   hold: { cancel(): void } | undefined;
   /** Says that nobody waits for the scope any more. */
@@ -42,9 +45,9 @@ export class Parking {
     return ++this.#places;
   }
 
-  /** Calls `wake` once the scope can work. Returns how to give up waiting. */
-  park(scope: WorkScope, place: number, wake: () => void): () => void {
-    const parked: Parked = { scope, place, wake, gone: false, hold: undefined, unfollow: this.#follow?.(scope) };
+  /** Calls `wake` once the scope can work, with what `accepts` has nothing against. Returns how to give up waiting. */
+  park(scope: WorkScope, place: number, wake: () => void, accepts: (choice: Choice) => boolean = () => true): () => void {
+    const parked: Parked = { scope, place, wake, accepts, gone: false, hold: undefined, unfollow: this.#follow?.(scope) };
     this.#parked.add(parked);
     this.#awaitHold(parked, this.#ledger.block(scope));
     return () => this.#remove(parked);
@@ -79,7 +82,8 @@ export class Parking {
 
   #wake(parked: Parked): boolean {
     if (parked.gone) return false;
-    if (this.#ledger.choose(parked.scope) === undefined) {
+    const choice = this.#ledger.choose(parked.scope);
+    if (choice === undefined || !parked.accepts(choice)) {
       parked.hold?.cancel();
       this.#awaitHold(parked, this.#ledger.block(parked.scope));
       return false;

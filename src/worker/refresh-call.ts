@@ -37,14 +37,10 @@ export async function callRefresh(
   });
   const answer = (async () => {
     const credential = await refresh(lease, { signal });
-    if (credential !== undefined && !(credential instanceof Credential))
-      throw new TypeError('refresh: must resolve with a credential, or undefined');
+    if (credential !== undefined && !(credential instanceof Credential)) throw new NoCredential();
     if (isOver && credential !== undefined) late(credential);
     return credential;
   })();
-  // Whoever waits has been told of the other.
-  answer.catch(() => {});
-  broken.catch(() => {});
   try {
     return await Promise.race([answer, broken]);
   } finally {
@@ -53,8 +49,16 @@ export async function callRefresh(
   }
 }
 
+/** Its words are ours. */
+class NoCredential extends TypeError {
+  constructor() {
+    super('the refresh function must resolve with a credential from bearer() or apiKey(), or with undefined');
+  }
+}
+
 /** What a refresh threw, by its kind and the place that it comes from. Its words may hold a refresh token, which nobody here knows to look for. */
 export function withoutWords(error: unknown): Error {
+  if (error instanceof NoCredential) return error;
   const isError = error instanceof Error;
   const name = isError && /^[A-Za-z][A-Za-z0-9_]{0,49}$/.test(error.name) ? error.name : 'Error';
   const copy = new Error(`the refresh function threw ${isError ? `a ${name}` : 'what is no error'}`);

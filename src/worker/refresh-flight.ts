@@ -1,4 +1,6 @@
-import type { WorkScope } from '../ledger/scope-key.js';
+import type { Credential } from '../credential/credential.js';
+import type { LedgerReader } from '../ledger/reader.js';
+import { scopeKey, type WorkScope } from '../ledger/scope-key.js';
 import type { RefreshClaim } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Source } from '../policy/choose.js';
@@ -6,10 +8,11 @@ import { beginRefresh, type RefreshProgress } from '../policy/refresh.js';
 
 /** One identity's refresh, from its first try until it is through or given up. Whoever waits for it waits on their own account. */
 export class RefreshFlight {
-  readonly identity: Identity;
+  identity: Identity;
   /** Whose work asked for it first: it is made on that one's behalf. */
   readonly scope: WorkScope;
   readonly source: Source;
+  readonly key: string;
   progress: RefreshProgress;
   /** When the next try is made; undefined while one is out. Milliseconds since the epoch. */
   next: number | undefined = undefined;
@@ -25,6 +28,7 @@ export class RefreshFlight {
 
   constructor(identity: Identity, scope: WorkScope, source: Source, now: number) {
     this.identity = identity;
+    this.key = flightKey(identity);
     this.scope = scope;
     this.source = source;
     this.progress = beginRefresh(now);
@@ -33,6 +37,11 @@ export class RefreshFlight {
   /** Worth waiting for: a try is out, and those before it have not failed for long. */
   get isPromising(): boolean {
     return !this.#isOver && this.next === undefined && this.progress.phase === 'refreshing';
+  }
+
+  /** Evicted and presented again while a try was out, it is known anew. */
+  refind(ledger: Pick<LedgerReader, 'identity'>, credential: Credential): void {
+    if (!this.identity.known) this.identity = ledger.identity(this.scope, credential) ?? this.identity;
   }
 
   /** Calls back once, when the try that is out has not helped, or somebody has to look. Returns how to wait no more. */
@@ -56,4 +65,9 @@ export class RefreshFlight {
     this.controller?.abort();
     this.controller = this.timer = this.unhear = undefined;
   }
+}
+
+/** One for each credential at each provider. */
+export function flightKey({ provider, fingerprint }: Identity): string {
+  return scopeKey(provider, fingerprint);
 }

@@ -11,12 +11,12 @@ import type { AfterRefresh, Coordinator } from '../ledger/store.js';
 import type { OnSucceeded } from '../ledger/succession.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
-import { afterTransient, type RefreshFailure, type RefreshProgress } from '../policy/refresh.js';
+import { afterTransient, type RefreshFailure } from '../policy/refresh.js';
 import type { Counters } from '../stats.js';
 import { awaitFleet } from './fleet-refresh.js';
 import { callRefresh, type RefreshFunction, withoutWords } from './refresh-call.js';
 import { readRefreshFailure, type ThrownFailure } from './refresh-failure.js';
-import { RefreshFlight } from './refresh-flight.js';
+import { flightKey, RefreshFlight } from './refresh-flight.js';
 import { isOver, isRefreshNeeded, mayRefresh } from './refresh-need.js';
 
 /** Refreshes that go on at once, short of which another credential's has to wait for its next call. */
@@ -47,7 +47,8 @@ export interface RefresherOptions {
 /** Gets new credentials in place of old ones: one refresh of each at a time, whoever asks for it, in the whole fleet. */
 export class Refresher {
   readonly #options: RefresherOptions;
-  readonly #flights = new Map<Identity, RefreshFlight>();
+  /** By provider and fingerprint: one that was evicted and presented again meanwhile is another identity, with the same refresh token. */
+  readonly #flights = new Map<string, RefreshFlight>();
   #closed = false;
 
   constructor(options: RefresherOptions) {
@@ -68,12 +69,12 @@ export class Refresher {
   advise(scope: WorkScope, { source, identity }: Choice): void {
     if (source === 'global' && scope.session !== undefined) {
       const [own] = this.#options.ledger.candidates(scope);
-      if (own?.source !== 'session' || this.#flights.has(own.identity) || !isOver(own)) return;
+      if (own?.source !== 'session' || this.#flights.has(flightKey(own.identity)) || !isOver(own)) return;
       if (this.#mayRefresh(own.identity, scope)) this.#begin(scope, own);
       return;
     }
     const { refreshAt } = identity;
-    if (refreshAt === undefined || this.#options.clock.now() < refreshAt || this.#flights.has(identity)) return;
+    if (refreshAt === undefined || this.#options.clock.now() < refreshAt || this.#flights.has(flightKey(identity))) return;
     if (this.#mayRefresh(identity, scope)) this.#begin(scope, { source, identity });
   }
 
@@ -84,7 +85,7 @@ export class Refresher {
   }
 
   /** The refresh that a blocked scope depends on, and when it is tried next. */
-  progress(scope: WorkScope): { readonly progress: RefreshProgress; readonly next: number | undefined } | undefined {
+  progress(scope: WorkScope): Pick<RefreshFlight, 'progress' | 'next' | 'isPromising'> | undefined {
     return this.#flightFor(scope);
   }
 
@@ -103,7 +104,7 @@ export class Refresher {
   #flightFor(scope: WorkScope): RefreshFlight | undefined {
     if (this.#flights.size === 0) return undefined;
     for (const { identity } of this.#options.ledger.candidates(scope)) {
-      const flight = this.#flights.get(identity);
+      const flight = this.#flights.get(flightKey(identity));
       if (flight !== undefined) return flight;
     }
     return undefined;
@@ -121,7 +122,7 @@ export class Refresher {
   #begin(scope: WorkScope, found: Pick<Candidate, 'source' | 'identity'> | undefined): RefreshFlight | undefined {
     if (found === undefined || this.#flights.size >= MOST_FLIGHTS) return undefined;
     const flight = new RefreshFlight(found.identity, scope, found.source, this.#options.clock.now());
-    this.#flights.set(found.identity, flight);
+    this.#flights.set(flight.key, flight);
     this.#options.onChanged(flight.identity);
     void this.#try(flight);
     return flight;
@@ -143,10 +144,15 @@ export class Refresher {
       counters.refreshes++;
       flight.controller = new AbortController();
       try {
-        const answer = await callRefresh(refresh, lease, tryMs, flight.controller, (late) => this.#installLate(flight, late, sent));
+        const answer = await callRefresh(refresh, lease, tryMs, flight.controller, (late) => {
+          flight.refind(ledger, credential);
+          this.#installLate(flight, late, sent);
+        });
+        flight.refind(ledger, credential);
         if (this.#isCurrent(flight)) this.#answered(flight, answer, sent);
       } catch (error) {
         const thrown = await readRefreshFailure(error);
+        flight.refind(ledger, credential);
         if (this.#isCurrent(flight)) this.#failed(flight, error, thrown, sent);
       }
     } catch (error) {
@@ -157,7 +163,7 @@ export class Refresher {
   }
 
   #isCurrent(flight: RefreshFlight): boolean {
-    return this.#flights.get(flight.identity) === flight;
+    return this.#flights.get(flight.key) === flight;
   }
 
   /** Whether there is still something to refresh, once it is this process's turn. */
@@ -270,7 +276,7 @@ export class Refresher {
 
   #end(flight: RefreshFlight, after: AfterRefresh): void {
     if (!this.#isCurrent(flight)) return;
-    this.#flights.delete(flight.identity);
+    this.#flights.delete(flight.key);
     const { claim } = flight;
     flight.claim = undefined;
     flight.stop();

@@ -281,17 +281,16 @@ describe('a store', () => {
                 [`n.${name('t')}`]: `${stamp(identity.successors!.get(undefined)!.at)}|${name(identity.successors!.get(undefined)!.identity.fingerprint)}|`,
               },
             });
-            const { sessions, globals } = slots.tenant(undefined)!;
+            const { globals } = slots.tenant(undefined)!;
             for (const own of slots.succeed(undefined, identity, to, credential, at)) {
               const session = own ?? globals.get(provider)!.by.name!;
-              const slot = own === undefined ? globals.get(provider)! : sessions.get(session)!.slot(provider)!;
               await push({
                 kind: 'present',
                 tenant: name('t'),
                 session: name(session),
                 provider: name(provider),
                 identity: name(taken.to),
-                at: stamp(slot.at),
+                at: stamp(at),
                 captured: NOW,
                 own: '',
                 lent: '',

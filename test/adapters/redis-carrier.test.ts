@@ -317,6 +317,30 @@ function contract(backendOf: (logLength?: number) => Backend): void {
       expect(holder(own(await push(present(S1, B, 20)), S1))).toBe(C);
     });
 
+    it('is told as such where nobody presented it: it takes what holds that, and leaves who lent it and when', async () => {
+      await push(present(S1, A, 10, { captured: NOW + 10 }), present(S2, A, 30, { captured: NOW + 30 }));
+      const instead = { captured: NOW, instead: A };
+      const answer = await push(present(S1, B, 20, instead));
+      expect(own(answer, S1)).toBe(slot(20, B, S1, { captured: NOW + 10 }));
+      expect(lent(answer)).toBe(slot(30, B, S2, { captured: NOW + 30, value: 'lent' }));
+      expect(own(await push(present(S2, B, 20, instead)), S2)).toBe(slot(30, B, S2, { captured: NOW + 30 }));
+    });
+
+    it('told as such takes nothing else, however old, and fills nothing', async () => {
+      await push(present(S1, C, 10));
+      const answer = await push(present(S1, B, 20, { instead: A }), present(S2, B, 20, { instead: A }), present(S1, C, 20, { instead: C }));
+      expect([own(answer, S1), lent(answer), own(answer, S2)]).toEqual([slot(10, C, S1), slot(10, C, S1, { value: 'lent' }), undefined]);
+    });
+
+    it('told as such takes what is left of a session that was evicted, and nothing from before its tenant was', async () => {
+      await push(present(S1, A, 10), present(S2, A, 20), { kind: 'evict', tenant: TENANT, session: S2, at: at(25) });
+      const answer = await push(present(S2, B, 15, { instead: A }));
+      expect([holder(lent(answer)), own(answer, S2)]).toEqual([B, undefined]);
+      await push({ kind: 'evict-tenant', tenant: TENANT, at: at(30) });
+      const after = await push(present(S1, C, 29, { instead: A }));
+      expect([own(after, S1), lent(after)]).toEqual([undefined, undefined]);
+    });
+
     it('is that after several refreshes, too, up to 16 of them', async () => {
       const line = Array.from({ length: 18 }, (_, generation) => name(`gen ${generation}`));
       const refreshed = line.slice(1).map((to, index) => successor(line[index] ?? '', to, index + 1));

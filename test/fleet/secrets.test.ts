@@ -17,6 +17,7 @@ const NAMES = {
   tenant: 'tenant-of-acme/1',
   session: 'session-of-alice?',
   cold: 'session-of-bob~~~',
+  refreshed: 'session-of-dave---',
   dying: 'session-of-carol!',
   provider: 'provider-anthropic',
   other: 'provider-openai>>',
@@ -33,9 +34,17 @@ const TOKENS = {
   pinned: 'sk-gateway-Pinned+Key/of=Acme$$$',
   queued: 'sk-ant-oat01-Queued+Token/of=Jobs!!!',
   fresh: 'sk-ant-oat01-Fresh+Token/of=Jobs@@@',
+  stale: 'sk-ant-oat01-Stale+Token/of=Dave^^^',
+  rotated: 'sk-ant-oat01-Rotated+Token/of=Dave***',
 };
 const REASON = 'the quota is spent';
 const DAY_MS = 24 * 3_600_000;
+
+/** One token is exchanged for another; of another the issuer has nothing but words. */
+async function refreshed(token: string): Promise<Credential | undefined> {
+  if (token === TOKENS.rotated) throw Object.assign(new Error(`no: ${token}`), { status: 400, error: 'invalid_grant', body: token });
+  return token === TOKENS.stale ? bearer(TOKENS.rotated) : undefined;
+}
 
 const credentials: readonly Credential[] = Object.values(TOKENS).flatMap((token) => [bearer(token), apiKey(token)]);
 const secrets = [...Object.values(TOKENS), ...credentials.map(({ fingerprint }) => fingerprint)];
@@ -70,6 +79,7 @@ describeWithRedis('what a Redis server gets to see', () => {
       createLatchkey({
         tenancy: 'multi',
         store: redisStore({ client, namespace, ...keys }),
+        refresh: ({ credential }) => refreshed(credential.reveal()),
         reporter: { opened: (incident) => void incidents.push(incident), ended: (incident) => void incidents.push(incident) },
       });
     const [a, b] = clients.map(open) as [Latchkey, Latchkey];
@@ -165,6 +175,19 @@ describeWithRedis('what a Redis server gets to see', () => {
       capture({ ...own, session: NAMES.dying }, bearer(TOKENS.doomed));
       capture({ ...own, session: NAMES.dying, provider: NAMES.other }, bearer(TOKENS.doomed));
     });
+    // A refresh, whose result is another process's, too; and one that is refused.
+    await step(async () => {
+      const scope = { ...own, session: NAMES.refreshed };
+      capture(scope, bearer(TOKENS.stale));
+      await quiet();
+      await b.load([scope]);
+      const dead = (value: string): unknown => (value === TOKENS.stale ? statusError(401) : undefined);
+      expect(await call(a, scope, dead)).toBe(TOKENS.rotated);
+      await quiet();
+      expect(await call(b, scope, dead)).toBe(TOKENS.rotated);
+      const refused = call(a, scope, (value) => Object.assign(statusError(401), { message: `no: ${value}` }));
+      await expect(refused).rejects.toMatchObject({ code: 'CREDENTIAL_REJECTED' });
+    });
     await step(() => {
       a.evict({ tenant, session: NAMES.dying });
       b.evict({ tenant: 'tenant-of-umbrella' });
@@ -222,6 +245,7 @@ describeWithRedis('what a Redis server gets to see', () => {
       const kinds = new Set(ofStore.map(({ key }) => key.slice(prefix.length).split(':')[0]));
       expect([...kinds].sort()).toEqual(expect.arrayContaining(['h', 'i', 'l', 'log', 'm', 'meta', 's', 't']));
       for (const kind of ['evict', 'evict-tenant', 'learn', 'pin', 'present']) expect(commands).toContain(`\\"kind\\":\\"${kind}\\"`);
+      for (const field of 'seal' in keys ? ['n.', 'u'] : ['u']) expect(commands).toContain(`\\"${field}`);
       expect(messages).toContain(`${prefix}changes`);
       expect(messages.length).toBeGreaterThan(5_000);
 

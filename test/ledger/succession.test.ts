@@ -59,6 +59,7 @@ describe('where it goes', () => {
     latchkey.capture(at('u', 'one'), A);
     latchkey.pin({ tenant: 't', provider: 'p', purpose: 'x' }, A);
     latchkey.pin({ tenant: 't', provider: 'p', purpose: 'y' }, C);
+    latchkey.pin({ tenant: 'u', provider: 'p', purpose: 'x' }, A);
     captured.length = 0;
     await refresh(at('t', 'one'));
     expect(valueFor(latchkey, at('t', 'one'))).toBe('token-b');
@@ -69,6 +70,7 @@ describe('where it goes', () => {
     expect(valueFor(latchkey, at('u', 'one'))).toBeUndefined();
     expect(valueFor(latchkey, { tenant: 't', provider: 'p', purpose: 'x' })).toBe('token-b');
     expect(valueFor(latchkey, { tenant: 't', provider: 'p', purpose: 'y' })).toBe('token-c');
+    expect(valueFor(latchkey, { tenant: 'u', provider: 'p', purpose: 'x' })).toBeUndefined();
     const told = { fingerprint: B.fingerprint, usable: true, refreshed: true };
     expect(captured).toEqual([
       { ...told, scope: { tenant: 't', session: 'one', provider: 'p' }, pinned: false },
@@ -238,16 +240,16 @@ describe('what it knows of itself', () => {
 });
 
 describe('bounds', () => {
-  it('a thousand refreshes leave as many identities as may be remembered', async () => {
+  it('two hundred refreshes leave as many identities as may be remembered', async () => {
     const { latchkey, next, refresh } = world({ limits: { sessions: 5, identities: 20 } });
     latchkey.capture(at('t', 's'), A);
-    for (let times = 0; times < 1_000; times++) {
+    for (let times = 0; times < 200; times++) {
       next.push(bearer(`token-${times}`));
       await refresh(at('t', 's'));
     }
-    expect(valueFor(latchkey, at('t', 's'))).toBe('token-999');
+    expect(valueFor(latchkey, at('t', 's'))).toBe('token-199');
     expect(latchkey.stats().identities).toBeLessThanOrEqual(21);
-    expect(latchkey.stats()).toMatchObject({ refreshed: 1_000, sessions: 1, refreshing: 0 });
+    expect(latchkey.stats()).toMatchObject({ refreshed: 200, sessions: 1, refreshing: 0 });
   });
 
   it('a hundred tenants with the same bytes: each has its own, and the old one comes back to none of the last', async () => {

@@ -25,17 +25,17 @@ const session = fc.constantFrom(...SESSIONS);
 const anyAnswer = fc.constantFrom<number | 'crash' | 'unused'>(200, 200, 401, 401, 401, 503, 'crash', 'unused');
 const anyOperation = fc.oneof(
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({
       do: fc.constant('capture' as const),
       session,
       credential: fc.nat({ max: 2 }),
-      ttlMs: fc.constantFrom(undefined, undefined, undefined, 5_000, 70_000, 1_000_000, -1),
+      ttlMs: fc.constantFrom(undefined, undefined, 5_000, 70_000, 70_000, 1_000_000, -1),
     }),
   },
   {
     weight: 6,
-    arbitrary: fc.record({ do: fc.constant('run' as const), session, minTtlMs: fc.constantFrom(undefined, undefined, undefined, 60_000) }),
+    arbitrary: fc.record({ do: fc.constant('run' as const), session, minTtlMs: fc.constantFrom(undefined, 60_000) }),
   },
   {
     weight: 8,
@@ -231,5 +231,6 @@ it('L1, L2, L3, L9: what expires, is probed or has strikes is as a model of the 
     { numRuns: CHECKED.numRuns / 2 },
   );
   // Rare enough to be missed by a generator that has gone astray.
-  console.log(reached);
+  expect(reached.probes).toBeGreaterThan(20);
+  expect(reached.retried).toBeGreaterThan(10);
 });

@@ -44,6 +44,8 @@ describe('a run that needs a credential for a while', () => {
       code: 'CREDENTIAL_EXPIRED',
       message: 'the credential does not last long enough, nothing was sent',
       fingerprint: short.fingerprint,
+      // Its end is still to come.
+      since: undefined,
       incident: undefined,
     });
     expect(await latchkey.run('s', attempt, { ...JOB, whenBlocked: 'skip' })).toBeUndefined();

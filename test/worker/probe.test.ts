@@ -19,8 +19,8 @@ beforeEach(() => {
   calls = [];
 });
 afterEach(async () => {
-  await latchkey.close({ timeoutMs: 0 });
   vi.useRealTimers();
+  await latchkey.close({ timeoutMs: 0 });
 });
 
 function make(options: LatchkeyOptions = {}): Latchkey {
@@ -200,16 +200,30 @@ describe('a probe that is due', () => {
     }
   });
 
-  it('brings nobody else what a run that has met the rejection may not send again', async () => {
+  it('is not for a run that has met the rejection: that stays parked until another has made it', async () => {
     make({ probe: { afterMs: 1_000 } });
     latchkey.capture('S', KEY);
     const run = watch(latchkey.run('S', call, { whenBlocked: 'park', parkMs: 10 * MINUTE }));
     await vi.advanceTimersByTimeAsync(2_000);
-    // It is dead to this run; the next one tries it.
-    expect(run).toMatchObject({ state: 'rejected', reason: { code: 'CREDENTIAL_REJECTED' } });
+    expect(run.state).toBe('pending');
     expect(calls).toHaveLength(1);
     status = 200;
     await latchkey.run('S', call);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(run.state).toBe('resolved');
+    expect(calls).toHaveLength(3);
+  });
+
+  it('fails, and the run that stays parked has its time', async () => {
+    make({ probe: { afterMs: 1_000 } });
+    latchkey.capture('S', KEY);
+    const run = watch(latchkey.run('S', call, { whenBlocked: 'park', parkMs: 10_000 }));
+    await vi.advanceTimersByTimeAsync(2_000);
+    await latchkey.run('S', call).catch(() => {});
+    await vi.advanceTimersByTimeAsync(7_000);
+    expect(run.state).toBe('pending');
+    await vi.advanceTimersByTimeAsync(1_100);
+    expect(run).toMatchObject({ state: 'rejected', reason: { code: 'PARK_TIMEOUT' } });
     expect(calls).toHaveLength(2);
   });
 });

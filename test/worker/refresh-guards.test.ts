@@ -160,18 +160,21 @@ it('a client that presents the dead token at every tick brings no refresh more, 
   expect([calls.length, sent.length, reporter.openings.length]).toEqual([1, 0, 1]);
 });
 
-it('no more than a thousand go on at once', async () => {
+it('no more than a thousand go on at once, for work that waits and for work that goes on', async () => {
   const { refresh, calls } = refreshing(() => new Promise(() => {}));
-  const latchkey = createLatchkey({ refresh, fallback: 'none', limits: { parked: 5_000 } });
-  for (let session = 0; session < 1_010; session++) {
-    latchkey.capture(`s${session}`, bearer(`token-${session}`)).settle(401);
-    void latchkey.run(`s${session}`, reveal).catch(() => {});
-  }
-  await settled();
+  const latchkey = createLatchkey({ refresh, fallback: 'none', canary: 'off', expiry: { jitterMs: 0 } });
+  const expiresAt = START + MINUTE;
+  for (let session = 0; session < 1_005; session++) latchkey.capture(`s${session}`, bearer(`token-${session}`, { expiresAt }));
+  await vi.advanceTimersByTimeAsync(40 * SECOND);
+  for (let session = 0; session < 1_005; session++) await latchkey.run(`s${session}`, reveal);
   expect(calls).toHaveLength(1_000);
-  expect(latchkey.stats()).toMatchObject({ refreshing: 1_000, running: 1_000 });
+  await vi.advanceTimersByTimeAsync(20 * SECOND);
+  for (let session = 1_000; session < 1_005; session++)
+    await expect(latchkey.run(`s${session}`, reveal)).rejects.toMatchObject({ code: 'CREDENTIAL_EXPIRED' });
+  expect(calls).toHaveLength(1_000);
   const closing = latchkey.close({ timeoutMs: 0 });
   await vi.advanceTimersByTimeAsync(0);
   await closing;
+  expect(latchkey.stats().refreshing).toBe(0);
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -25,6 +25,7 @@ const A = bearer('token-a');
 const B = bearer('token-b');
 const C = bearer('token-c');
 
+const reveal = (lease: Lease): string => lease.credential.reveal();
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const inMs = async (ms: number, credential: Credential): Promise<Credential> => sleep(ms).then(() => credential);
 
@@ -115,7 +116,7 @@ function waiting(options: LatchkeyOptions = {}): {
   const recorded = refreshing(() => answer.promise);
   const latchkey = createLatchkey({ refresh: recorded.refresh, ...options });
   latchkey.capture('s', A).settle(401);
-  return { latchkey, answer, recorded, attempt: (lease) => lease.credential.reveal() };
+  return { latchkey, answer, recorded, attempt: reveal };
 }
 
 describe('those who wait for one refresh', () => {
@@ -174,6 +175,19 @@ describe('those who wait for one refresh', () => {
     }
     expect(recorded.calls).toHaveLength(1);
     expect(latchkey.stats()).toMatchObject({ waiting: 0, running: 0, refreshing: 0 });
+  });
+
+  it('they go on in their order, and not all at once', async () => {
+    const { latchkey, answer } = waiting();
+    const sent: number[] = [];
+    const ends = Promise.all(Array.from({ length: 100 }, (_, index) => latchkey.run('s', () => sent.push(index), { urgent: true })));
+    await settled();
+    answer.resolve(B);
+    await settled();
+    expect(sent).toEqual(Array.from({ length: 25 }, (_, index) => index));
+    await vi.advanceTimersByTimeAsync(30);
+    await ends;
+    expect(sent).toEqual(Array.from({ length: 100 }, (_, index) => index));
   });
 
   it('more than there are places: PARK_OVERFLOW, and the others get it', async () => {
@@ -266,6 +280,28 @@ describe('while a refresh is out', () => {
     expect(calls).toHaveLength(1);
   });
 
+  it('evicted and presented again: no second refresh of the same, and what comes is for the one who is back', async () => {
+    const answer = deferred<Credential>();
+    const { refresh, calls } = refreshing(() => answer.promise);
+    const latchkey = createLatchkey({ refresh, expiry: { jitterMs: 0 } });
+    const soon = bearer('token-soon', { expiresAt: START + 60_000 });
+    latchkey.capture('s', soon);
+    await vi.advanceTimersByTimeAsync(40_000);
+    await latchkey.run('s', () => Promise.reject(new Error('of its own'))).catch(() => {});
+    expect(calls).toHaveLength(1);
+    latchkey.evict('s');
+    latchkey.capture('s', soon);
+    await expect(latchkey.run('s', reveal)).resolves.toBe('token-soon');
+    const longer = watch(latchkey.run('s', reveal, { minTtlMs: 60_000 }));
+    await settled();
+    expect([calls.length, longer.state]).toEqual([1, 'pending']);
+    answer.resolve(B);
+    await settled();
+    expect(longer.value).toBe('token-b');
+    await expect(latchkey.run('s', reveal)).resolves.toBe('token-b');
+    expect(calls).toHaveLength(1);
+  });
+
   it('the session is evicted, and another holds the same: that one gets it', async () => {
     const { latchkey, answer, attempt } = waiting();
     latchkey.capture('other', A);
@@ -321,6 +357,44 @@ describe('while a refresh is out', () => {
     await settled();
     expect(run).toMatchObject({ state: 'rejected', reason: { code: 'CREDENTIAL_MISSING' } });
     expect(latchkey.canRun({ provider: 'p' })).toBe(false);
+  });
+
+  it.each<[string, (latchkey: Latchkey) => void, string]>([
+    ['a fresh capture', (latchkey) => void latchkey.capture('s', C), 'token-c'],
+    ['the client’s own success', (latchkey) => void latchkey.capture('s', A).settle(200), 'token-a'],
+    ['to forgive it', (latchkey) => latchkey.forgive('s'), 'token-a'],
+    ['eviction', (latchkey) => latchkey.evict('s'), 'missing'],
+  ])('in a pause, %s ends it: no refresh token is used up for nothing', async (_, help, expected) => {
+    const { refresh, calls } = refreshing(() => Object.assign(new Error('down'), { status: 503 }));
+    const latchkey = createLatchkey({ refresh });
+    latchkey.capture('s', A).settle(401);
+    await latchkey.run('s', () => 'never').catch(() => {});
+    help(latchkey);
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(calls).toHaveLength(1);
+    expect(latchkey.stats().refreshing).toBe(0);
+    await expect(latchkey.run('s', reveal).catch(() => 'missing')).resolves.toBe(expected);
+  });
+
+  it('a run that has made its auth retry waits for no further one', async () => {
+    const { refresh, calls } = refreshing((lease) => (lease.credential.reveal() === 'token-a' ? B : new Promise(() => {})));
+    const latchkey = createLatchkey({ refresh });
+    latchkey.capture('s', A);
+    const run = watch(
+      latchkey.run(
+        's',
+        (lease) => {
+          throw statusError(lease.credential.reveal() === 'token-a' ? 401 : 503);
+        },
+        { whenBlocked: 'park', transient: { retries: 1, minMs: 100, maxMs: 100 } },
+      ),
+    );
+    await settled();
+    latchkey.capture('s', B).settle(200);
+    latchkey.capture('s', B).settle(401);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(run).toMatchObject({ state: 'rejected', reason: { code: 'CREDENTIAL_REJECTED' } });
+    expect(calls).toEqual(['token-a']);
   });
 
   describe('close()', () => {

@@ -24,8 +24,8 @@ const READY = { state: 'ready', reason: undefined, since: undefined, next: undef
 let latchkey: Latchkey;
 beforeEach(freezeTime);
 afterEach(async () => {
-  await latchkey.close({ timeoutMs: 0 });
   vi.useRealTimers();
+  await latchkey.close({ timeoutMs: 0 });
 });
 
 function make(options: LatchkeyOptions = {}): LatchkeyEvents['status'][] {
@@ -216,6 +216,16 @@ describe('the event `status`', () => {
     expect(states(told)).toEqual(['ready > held']);
     await skip('S');
     expect(states(told)).toEqual(['ready > held', 'held > ready']);
+  });
+
+  it('so is a fallback rule that has changed its mind', async () => {
+    let lends = false;
+    const told = make({ fallback: () => lends });
+    latchkey.capture('T', A);
+    await skip('S');
+    lends = true;
+    await skip('S');
+    expect(states(told)).toEqual(['ready > missing', 'missing > ready']);
   });
 
   it('a run that needs a credential for longer does not speak for its scope', async () => {

@@ -11,8 +11,8 @@ const [A, B] = [bearer('token-a'), bearer('token-b')];
 let latchkey: Latchkey;
 beforeEach(freezeTime);
 afterEach(async () => {
-  await latchkey.close({ timeoutMs: 0 });
   vi.useRealTimers();
+  await latchkey.close({ timeoutMs: 0 });
 });
 
 async function proven(options: LatchkeyOptions = {}): Promise<ReturnType<typeof hearAll>> {
@@ -129,7 +129,7 @@ describe('strikes beside what else there is', () => {
     vi.setSystemTime(Date.now() + 11_000);
     const dead = throwing({ 'token-a': 401 });
     // Its one retry went to the strike.
-    await expect(latchkey.run('S', dead.attempt)).rejects.toMatchObject({ code: 'AUTH_RETRYING', status: 401 });
+    await expect(latchkey.run('S', dead.attempt)).rejects.toMatchObject({ code: 'CREDENTIAL_REJECTED', status: 401 });
     expect(calls).toEqual(['token-a']);
     expect(await latchkey.run('S', dead.attempt)).toBe('ok token-b');
     expect(dead.sent).toEqual(['token-a', 'token-a', 'token-b']);

@@ -5,6 +5,7 @@ import { describeEviction } from './eviction.js';
 import type { ContractFleet, MakeFleet } from './fleet.js';
 import { describePins } from './pins.js';
 import { describePresenting } from './presenting.js';
+import { describeRefreshing } from './refreshing.js';
 import { describeResolving } from './resolving.js';
 import { describeVerdicts } from './verdicts.js';
 import { describeWaiting } from './waiting.js';
@@ -31,6 +32,7 @@ export function describeContract(name: string, makeFleet: MakeFleet): void {
     describe('pins', () => describePins(start));
     describe('eviction', () => describeEviction(start));
     describe('waiting', () => describeWaiting(start));
+    describe('refreshing', () => describeRefreshing(start));
     describe('asking', () => describeAsking(start));
   });
 }

@@ -62,7 +62,8 @@ export class Changes {
     const { tenant, session, provider, at, own, lent } = change;
     const records = this.#records;
     const tenantEvicted = records.register('tenant', tenant, 'e');
-    if (at >= records.register('session', session, 'e') && at >= tenantEvicted) {
+    const isCurrent = at >= records.register('session', session, 'e') && at >= tenantEvicted;
+    if (change.instead !== undefined || isCurrent) {
       for (const [field, slot] of this.#slots('session', session, 'p.')) {
         if (slot.at >= tenantEvicted) continue;
         this.#remove('session', session, field);
@@ -94,7 +95,7 @@ export class Changes {
     const captured = String(change.captured).padStart(13, '0');
     const dead = this.#isDead(identity);
     const slot = this.#records.slot(kind, name, field);
-    if (change.instead !== undefined && slot?.identity !== change.instead) return false;
+    if (change.instead !== undefined && (slot?.identity !== change.instead || slot.identity === identity)) return false;
     const isSuccessor = change.instead !== undefined || (slot !== undefined && this.#isSucceededBy(slot.identity, identity, change.tenant));
     const fresh: StoredSlot = { at, dead: dead ? '1' : '0', identity, by, captured, value };
     if (slot === undefined) {

@@ -150,7 +150,7 @@ end
 local function place(kind, name, field, change, value)
   local at, dead = change.at, isDead(change.identity)
   local slot = getSlot(kind, name, field)
-  if change.instead and not (slot and slot.identity == change.instead) then return false end
+  if change.instead and not (slot and slot.identity == change.instead and slot.identity ~= change.identity) then return false end
   local isSuccessor = change.instead or slot and isSucceededBy(slot.identity, change.identity, change.tenant)
   local function write(slotAt, slotDead, captured)
     local by = change.instead and slot.by or change.session
@@ -256,7 +256,7 @@ end
 
 function apply.present(change)
   local evicted, left = getRegister('t', change.tenant, 'e') or '', getRegister('s', change.session, 'e') or ''
-  if not greater(evicted, change.at) and not greater(left, change.at) then placeBoth(change, evicted) end
+  if change.instead or not greater(evicted, change.at) and not greater(left, change.at) then placeBoth(change, evicted) end
   -- Whoever presents it may be the last to hear that it is dead.
   touch('i', change.identity, 2 * idleMs)
   touch('s', change.session, idleMs)
