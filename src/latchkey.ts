@@ -255,12 +255,10 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     ready: async () => replica?.ready(),
 
     forgive(scopeOrFingerprint) {
-      if (typeof scopeOrFingerprint === 'string') {
-        if (ledger.forgiveFingerprint(scopeOrFingerprint)) return;
-        // Where every scope names its tenant, a bare fingerprint that is not known can be nothing else.
-        if (settings.multiTenant && isFingerprint(scopeOrFingerprint)) return;
-      }
-      ledger.forgiveScope(read(scopeOrFingerprint));
+      const isKnown = typeof scopeOrFingerprint === 'string' && ledger.forgiveFingerprint(scopeOrFingerprint);
+      // Where every scope names its tenant, a bare fingerprint that is not known can be nothing else.
+      if (!isKnown && !(settings.multiTenant && isFingerprint(scopeOrFingerprint))) ledger.forgiveScope(read(scopeOrFingerprint));
+      refresher?.forgiven();
     },
 
     evict(scope) {

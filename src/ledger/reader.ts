@@ -122,6 +122,11 @@ export class LedgerReader {
     return blockOf(this.candidates(scope));
   }
 
+  /** Who presented last what a tenant's global slot holds; undefined for a session that is not known here, or none. */
+  lenderOf({ tenant, provider }: WorkScope): string | undefined {
+    return this.slots.tenant(tenant)?.globals.get(provider)?.by.name;
+  }
+
   /** Providers that the scope's session presented a credential for, other than the scope's. */
   otherProviders(scope: WorkScope): (string | undefined)[] {
     const session = scope.session === undefined ? undefined : this.slots.tenant(scope.tenant)?.sessions.get(scope.session);

@@ -13,6 +13,8 @@ export class RefreshFlight {
   readonly scope: WorkScope;
   readonly source: Source;
   readonly key: string;
+  /** The number that it has among all that happens. */
+  readonly startedAt: number;
   progress: RefreshProgress;
   /** When the next try is made; undefined while one is out. Milliseconds since the epoch. */
   next: number | undefined = undefined;
@@ -26,12 +28,13 @@ export class RefreshFlight {
   #isOver = false;
   readonly #waiters = new Set<() => void>();
 
-  constructor(identity: Identity, scope: WorkScope, source: Source, now: number) {
+  constructor(identity: Identity, scope: WorkScope, source: Source, began: { readonly now: number; readonly number: number }) {
     this.identity = identity;
     this.key = flightKey(identity);
     this.scope = scope;
     this.source = source;
-    this.progress = beginRefresh(now);
+    this.startedAt = began.number;
+    this.progress = beginRefresh(began.now);
   }
 
   /** Worth waiting for: a try is out, and those before it have not failed for long. */

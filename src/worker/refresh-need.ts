@@ -1,6 +1,6 @@
 import type { Candidate } from '../ledger/block.js';
 import type { LedgerReader } from '../ledger/reader.js';
-import type { WorkScope } from '../ledger/scope-key.js';
+import { WorkScope } from '../ledger/scope-key.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
 
@@ -30,4 +30,9 @@ export function isRefreshNeeded(ledger: Pick<LedgerReader, 'isUsable'>, identity
   if (!identity.known || !mayRefresh(identity, scope, now)) return false;
   const isDue = identity.refreshAt !== undefined && now >= identity.refreshAt;
   return isDue || isDead(identity, now) || !ledger.isUsable(identity, scope);
+}
+
+/** On whose behalf a lent credential is refreshed: of whoever presented it. */
+export function lenderScope(ledger: Pick<LedgerReader, 'lenderOf'>, scope: WorkScope): WorkScope {
+  return new WorkScope(scope.tenant, ledger.lenderOf(scope), scope.provider, undefined, false);
 }

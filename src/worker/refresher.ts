@@ -1,23 +1,20 @@
-import { type Clock, startTimer } from '../clock.js';
+import { startTimer } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
-import type { Emitter } from '../events.js';
 import type { Candidate } from '../ledger/block.js';
 import type { Choice } from '../ledger/call.js';
 import { IssuedLease } from '../ledger/lease.js';
-import type { Ledger } from '../ledger/ledger.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Settler } from '../ledger/settle.js';
 import type { AfterRefresh, Coordinator } from '../ledger/store.js';
-import type { OnSucceeded } from '../ledger/succession.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
 import { afterTransient, type RefreshFailure } from '../policy/refresh.js';
-import type { Counters } from '../stats.js';
 import { awaitFleet } from './fleet-refresh.js';
 import { callRefresh, type RefreshFunction, withoutWords } from './refresh-call.js';
 import { readRefreshFailure, type ThrownFailure } from './refresh-failure.js';
 import { flightKey, RefreshFlight } from './refresh-flight.js';
-import { isOver, isRefreshNeeded, mayRefresh } from './refresh-need.js';
+import { type InstallOptions, install } from './refresh-install.js';
+import { isOver, isRefreshNeeded, lenderScope, mayRefresh } from './refresh-need.js';
 
 /** Refreshes that go on at once, short of which another credential's has to wait for its next call. */
 const MOST_FLIGHTS = 1_000;
@@ -26,16 +23,11 @@ const AGAIN_MS = 10 * 60_000;
 /** Longer than the try itself, for the way to the store and back. */
 const LOCK_MARGIN_MS = 2_000;
 
-export interface RefresherOptions {
-  readonly ledger: Ledger;
+export interface RefresherOptions extends InstallOptions {
   readonly settler: Settler;
-  readonly clock: Clock;
-  readonly emitter: Emitter;
-  readonly counters: Counters;
   readonly refresh: RefreshFunction;
   /** How long one try may take, in milliseconds. */
   readonly tryMs: number;
-  readonly onSucceeded: OnSucceeded;
   /** What is to be had for a scope by refreshing is not to be had, for now or for good. */
   readonly onStuck: (scope: WorkScope) => void;
   /** How a scope stands may have changed. */
@@ -89,6 +81,12 @@ export class Refresher {
     return this.#flightFor(scope);
   }
 
+  /** An operator has forgiven: what pauses since before is asked for anew when work wants it. */
+  forgiven(): void {
+    for (const flight of [...this.#flights.values()])
+      if (flight.next !== undefined && flight.identity.forgivenAt > flight.startedAt) this.#end(flight, 'again');
+  }
+
   /** Resolves once no try is out: what a refresh token was used up for is not to be lost. No new one begins. */
   async settled(): Promise<void> {
     this.#closed = true;
@@ -121,7 +119,10 @@ export class Refresher {
 
   #begin(scope: WorkScope, found: Pick<Candidate, 'source' | 'identity'> | undefined): RefreshFlight | undefined {
     if (found === undefined || this.#flights.size >= MOST_FLIGHTS) return undefined;
-    const flight = new RefreshFlight(found.identity, scope, found.source, this.#options.clock.now());
+    const flight = new RefreshFlight(found.identity, scope, found.source, {
+      now: this.#options.clock.now(),
+      number: this.#options.ledger.sequence.next(),
+    });
     this.#flights.set(flight.key, flight);
     this.#options.onChanged(flight.identity);
     void this.#try(flight);
@@ -140,7 +141,8 @@ export class Refresher {
         return;
       }
       const sent = ledger.sequence.next();
-      const lease = new IssuedLease({ source, identity, credential, session: undefined, probe: false }, scope, sent, settler);
+      const choice = { source, identity, credential, session: undefined, probe: false };
+      const lease = new IssuedLease(choice, source === 'global' ? lenderScope(ledger, scope) : scope, sent, settler);
       counters.refreshes++;
       flight.controller = new AbortController();
       try {
@@ -188,7 +190,7 @@ export class Refresher {
   }
 
   #answered(flight: RefreshFlight, answer: Credential | undefined, sent: number): void {
-    if (answer !== undefined && this.#install(flight, answer, sent)) {
+    if (answer !== undefined && install(this.#options, flight, answer, sent)) {
       this.#end(flight, 'look');
       return;
     }
@@ -199,24 +201,8 @@ export class Refresher {
     this.#options.onStuck(flight.scope);
   }
 
-  /** Returns whether there is anything better now. */
-  #install({ identity, scope }: RefreshFlight, credential: Credential, at: number): boolean {
-    const { ledger, clock, counters, emitter, onSucceeded } = this.#options;
-    const known = ledger.identity(scope, credential);
-    if (known === identity || (known !== undefined && isDead(known, clock.now()))) return false;
-    const expiresAt = ledger.expiryOf(identity.provider, credential);
-    if (expiresAt !== undefined && clock.now() >= expiresAt) return false;
-    const from = identity.fingerprint;
-    const to = ledger.succeed(identity, { tenant: scope.tenant, credential, at }, onSucceeded);
-    // Nobody holds the old one any more: a client has brought another, or has left.
-    if (to === undefined) return true;
-    counters.refreshed++;
-    emitter.emit('refreshed', () => ({ scope: scope.parts, fingerprint: to.fingerprint, from }));
-    return true;
-  }
-
   #installLate(flight: RefreshFlight, credential: Credential, sent: number): void {
-    if (this.#closed || !this.#install(flight, credential, sent)) return;
+    if (this.#closed || !install(this.#options, flight, credential, sent)) return;
     if (this.#isCurrent(flight)) this.#end(flight, 'look');
   }
 

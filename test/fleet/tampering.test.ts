@@ -4,7 +4,7 @@ import { HybridClock } from '../../src/fleet/hybrid-clock.js';
 import { Names } from '../../src/fleet/names.js';
 import { readKeys } from '../../src/fleet/seal.js';
 import { readSlot } from '../../src/fleet/slot-text.js';
-import { bearer } from '../../src/index.js';
+import { bearer, type Credential, type Lease } from '../../src/index.js';
 import { credentialOf, frozenFleet, pass } from '../support/frozen-fleet.js';
 import { SEAL } from '../support/memory-fleet.js';
 
@@ -62,6 +62,37 @@ describe('somebody who can write to the store', () => {
     await c.latchkey.load([victim, attacker]);
     expect(credentialOf(c.latchkey, to)).toBe('missing');
     expect(credentialOf(c.latchkey, from)).toBe(from === victim ? 'victims' : 'attackers');
+  });
+
+  it('cannot have what one tenant’s refresh brought serve another, nor say that it brought something else', async () => {
+    const refresh = async ({ scope }: Lease): Promise<Credential | undefined> => (scope.tenant === 'T1' ? bearer('rotated') : undefined);
+    const [a, b] = [world.fleet.add({ refresh, probe: 'off' }), world.fleet.add()];
+    const told: unknown[] = [];
+    b.latchkey.on('error', ({ origin, error }) => told.push([origin, (error as { code?: string }).code]));
+    await world.fleet.ready();
+    a.latchkey.capture(victim, bearer('shared'));
+    a.latchkey.capture(attacker, bearer('shared'));
+    await pass(100);
+    a.latchkey.capture(victim, bearer('shared')).settle(401);
+    const done = a.latchkey.run(victim, ({ credential }) => credential.reveal());
+    await pass(1_000);
+    expect(await done).toBe('rotated');
+    const ref = { kind: 'identity', name: names.identity(undefined, bearer('shared').fingerprint) } as const;
+    const text = world.fleet.store.dump().find(({ name }) => name === ref.name)?.fields[`n.${names.tenant('T1')}`] ?? '';
+    world.fleet.store.write(ref, `n.${names.tenant('T2')}`, text);
+    await b.latchkey.load([victim, attacker]);
+    await pass(5_000);
+    expect([credentialOf(b.latchkey, victim), credentialOf(b.latchkey, attacker)]).toEqual(['rotated', 'rejected']);
+    expect(told).toEqual([['store', 'STORE_SEAL']]);
+    // The seal is good, and what it holds is not what it is said to be.
+    const other = names.identity(undefined, bearer('other').fingerprint);
+    world.fleet.store.write(ref, `n.${names.tenant('T1')}`, text.replace(/\|[0-9a-f]{32}\|/, `|${other}|`));
+    const c = world.fleet.add();
+    await c.latchkey.ready();
+    c.latchkey.capture({ tenant: 'T1', session: 'new' }, bearer('shared'));
+    await pass(5_000);
+    expect(credentialOf(c.latchkey, { tenant: 'T1', session: 'new' })).not.toBe('other');
+    expect(c.latchkey.explain({ tenant: 'T1', session: 'new' }).candidates[0]?.fingerprint).toBe(bearer('shared').fingerprint);
   });
 
   it('can have nothing outrank all that is still to come', async () => {

@@ -82,7 +82,9 @@ function errorOf(incident: Incident): Error {
   const what =
     incident.kind === 'provider'
       ? 'Many credentials of one provider were rejected: background work is paused'
-      : 'A credential was rejected: background work is paused';
+      : incident.status === undefined
+        ? 'A credential is of no use any more: background work is paused'
+        : 'A credential was rejected: background work is paused';
   const error = new Error(`${what} (incident ${shortId(incident)})`);
   error.name = 'WorkerAuthError';
   // The frames would be of whichever request met it first, source lines included.
