@@ -57,7 +57,7 @@ export class WorkScope {
 }
 
 /** A scope without the parts that are undefined. */
-export function scopeParts(
+function scopeParts(
   tenant: string | undefined,
   session: string | undefined,
   provider: string | undefined,

@@ -130,6 +130,7 @@ describe('what a failed refresh means', () => {
     ['a number', { error: 400 }],
     ['capitals', { error: 'INVALID_GRANT' }],
     ['something long', { error: `invalid_grant${'_x'.repeat(50)}` }],
+    ['a token', { error: 'rt_9f8e7d6c5b4a' }],
     ['an array', ['invalid_grant']],
     ['null', null],
   ])('a 4xx with %s in its body: for now, and nothing of it is told', (_, body) => {

@@ -38,6 +38,7 @@ const SCOPES: readonly ModelScope[] = [
   { tenant: 't', provider: 'p' },
   { tenant: 't', session: 's', provider: 'q' },
   { tenant: 'u', session: 's', provider: 'p' },
+  { tenant: 'u', provider: 'p', purpose: 'x' },
 ];
 
 /** Everything is told, one by one. */
@@ -53,7 +54,7 @@ const anyEvent = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('lease' as const), at: anyWhere }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('settle' as const), which: fc.nat({ max: 5 }), status: fc.constantFrom(200, 401) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('pin' as const), at: anyWhere, which: anyWhich }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('pin' as const), at: anyWhere, which: anyWhich }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('unpin' as const), which: fc.nat({ max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('forgive' as const), which: anyWhich }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('evict' as const), at: anyWhere, whole: fc.boolean() }) },
