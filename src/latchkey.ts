@@ -49,8 +49,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
 
   const ledger: Ledger = new Ledger({
     clock,
-    sessions: settings.limits.sessions,
-    identities: settings.limits.identities,
+    ...settings.limits,
     mayBorrow: borrowRule(settings, emitter),
     journal: replica?.journal,
     sequence: replica?.sequence,
@@ -80,7 +79,9 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     isHopeful: (scope) => refresher?.isHopeful(scope) === true,
     scopes: settings.limits.sessions,
   });
-  const parking = new Parking(ledger, () => clock.now(), replica && ((scope) => replica.wait(scope)));
+  const now = (): number => clock.now();
+  const follow = replica && ((scope: WorkScope) => replica.wait(scope));
+  const parking = new Parking(ledger, now, follow, (scope) => void refresher?.recover(scope));
   const settler = new Settler({
     ledger,
     clock,
@@ -148,7 +149,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     ledger,
     settler,
     isClosed,
-    now: () => clock.now(),
+    now,
     onPresented: () => sweep.later(),
     onInstalled: (scope: WorkScope, { fingerprint }: Credential, usable: boolean) => {
       emitter.emit('captured', () => ({ scope: scope.parts, fingerprint, usable, pinned: false }));

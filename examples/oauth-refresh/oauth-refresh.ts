@@ -36,6 +36,8 @@ export function createOAuthRefresh(options: OAuthRefreshOptions): OAuthRefresh {
   const { servers, clientId, clientSecret, tokens, allowInsecure = false, onUnsaved } = options;
   /** New access tokens that have not worked yet, one an owner, by fingerprint. */
   const unproven = new Map<string, string>();
+  /** Logins whose refresh token is being used. */
+  const underWay = new Map<string, Promise<Credential>>();
 
   async function grant(provider: string, refreshToken: string, signal: AbortSignal): Promise<Answer> {
     const config = new oauth.Configuration(servers[provider] as oauth.ServerMetadata, clientId, clientSecret);
@@ -65,6 +67,18 @@ export function createOAuthRefresh(options: OAuthRefreshOptions): OAuthRefresh {
     }
   }
 
+  async function refreshLogin(owner: Owner, held: Held, signal: AbortSignal): Promise<Credential> {
+    const [used, answer] = await grantWithEither(owner.provider, held, signal);
+    const next = answer.refresh_token ?? used;
+    const credential = credentialOf(answer);
+    if (next !== held.current) {
+      // Before anything is done with the new access token: some servers end the old refresh token with its first use.
+      store(owner, held, { current: next, previous: next === used ? undefined : used });
+      unproven.set(keyOf(owner), credential.fingerprint);
+    }
+    return credential;
+  }
+
   return {
     async refresh(lease, { signal }) {
       const owner = ownerOf(lease.scope);
@@ -72,15 +86,13 @@ export function createOAuthRefresh(options: OAuthRefreshOptions): OAuthRefresh {
       if (owner === undefined || lease.credential.scheme !== 'bearer' || !Object.hasOwn(servers, owner.provider)) return undefined;
       const held = tokens.of(owner);
       if (held === undefined) return undefined;
-      const [used, answer] = await grantWithEither(owner.provider, held, signal);
-      const next = answer.refresh_token ?? used;
-      const credential = credentialOf(answer);
-      if (next !== held.current) {
-        // Before anything is done with the new access token: some servers end the old refresh token with its first use.
-        store(owner, held, { current: next, previous: next === used ? undefined : used });
-        unproven.set(keyOf(owner), credential.fingerprint);
-      }
-      return credential;
+      // Latchkey makes one refresh of a credential at a time. Sessions of one login that hold different ones share its refresh token, too.
+      const key = keyOf(owner);
+      const under = underWay.get(key);
+      if (under !== undefined) return under;
+      const begun = refreshLogin(owner, held, signal).finally(() => underWay.delete(key));
+      underWay.set(key, begun);
+      return begun;
     },
 
     loggedIn(owner, answer) {

@@ -16,7 +16,7 @@ export interface AdoptionOptions {
   readonly clock: Clock;
   readonly startedAt: number;
   /** What is known in advance of a credential's end. */
-  readonly hint: (identity: Identity, hint: GivenHint) => void;
+  readonly hint: (identity: Identity, hint: GivenHint) => unknown;
   readonly onChange: (change: Change) => void;
   /** What it lent stays. */
   readonly evictSession: (tenant: string | undefined, session: string) => void;

@@ -42,11 +42,12 @@ const NO_MARGINS: ExpiryMargins = { advisoryMs: 0, mandatoryMs: 0 };
 
 /** Makes expiry hints of what credentials and answers say. */
 export class Hints {
-  readonly clocks = new UpstreamClocks();
+  readonly clocks: UpstreamClocks;
   readonly #settings: HintSettings | undefined;
 
   /** Without settings only what a credential was made with counts, to the millisecond. */
-  constructor(settings: HintSettings | undefined) {
+  constructor(settings: HintSettings | undefined, now: () => number) {
+    this.clocks = new UpstreamClocks(now);
     this.#settings = settings;
   }
 

@@ -76,7 +76,7 @@ export class Identities {
   release(identity: Identity, evicted: boolean): void {
     if (--identity.references > 0) return;
     identity.credential = undefined;
-    if (evicted && !identity.judged) this.#forget(identity);
+    if (evicted && !identity.isMemorable) this.#forget(identity);
     else this.#unreferenced.set(identity, true);
   }
 

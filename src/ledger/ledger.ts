@@ -72,7 +72,7 @@ export class Ledger extends LedgerReader {
     this.#journal = journal;
     this.#startedAt = clock.now();
     this.#provisional = new Provisional(options.sessions);
-    this.hints = new Hints(options.expiry);
+    this.hints = new Hints(options.expiry, () => clock.now());
     this.#succession = new Succession({ identities, slots, pins, hints: this.hints, journal, onChange });
     this.adoption = new Adoption({
       identities,
@@ -164,9 +164,18 @@ export class Ledger extends LedgerReader {
     };
   }
 
-  /** What was learnt of a credential's expiry, wherever it comes from. */
-  hint(identity: Identity, given: GivenHint): void {
-    identity.hint(this.hints.make(identity, given, this.clock.now()));
+  /** What was learnt of a credential's expiry, wherever it comes from. Returns whether it makes usable what had expired. */
+  hint(identity: Identity, given: GivenHint): boolean {
+    const now = this.clock.now();
+    const isOver = (): boolean => identity.expiresAt !== undefined && now >= identity.expiresAt;
+    const wasOver = isOver();
+    identity.hint(this.hints.make(identity, given, now));
+    return wasOver && !isOver();
+  }
+
+  /** The same, from an answer: those who wait are told. */
+  hintLate(identity: Identity, given: GivenHint): void {
+    if (this.hint(identity, given)) this.#changed('captured', identity);
   }
 
   /** From when on a credential would not be used, if it were presented now. */
@@ -257,9 +266,7 @@ export class Ledger extends LedgerReader {
     if (!isKnown && this.#options.strikes !== undefined) identity.seen(now);
     const given = this.hints.of(credential, at, isKnown);
     if (given === undefined) return false;
-    const expired = identity.expiresAt !== undefined && now >= identity.expiresAt;
-    this.hint(identity, given);
-    return expired && !(identity.expiresAt !== undefined && now >= identity.expiresAt);
+    return this.hint(identity, given);
   }
 
   #forgive(identities: Identity[]): boolean {

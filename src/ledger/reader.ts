@@ -122,6 +122,15 @@ export class LedgerReader {
     return blockOf(this.candidates(scope));
   }
 
+  /** Whether an identity is one that the scope's work could be done with, usable or not. */
+  isCandidate(scope: WorkScope, identity: Identity): boolean {
+    const pin = this.pinned.find(scope);
+    if (pin !== undefined) return pin === identity;
+    const tenant = this.slots.tenant(scope.tenant);
+    const own = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session)?.slot(scope.provider)?.identity;
+    return own === identity || this.#globalFor(tenant, scope) === identity;
+  }
+
   /** Who presented last what a tenant's global slot holds; undefined for a session that is not known here, or none. */
   lenderOf({ tenant, provider }: WorkScope): string | undefined {
     return this.slots.tenant(tenant)?.globals.get(provider)?.by.name;

@@ -6,13 +6,13 @@ import type { Ledger } from './ledger.js';
 
 /** Learns from answers how far their upstream's clock is ahead, and when credentials expire. */
 export class Timekeeper {
-  readonly #ledger: Pick<Ledger, 'hint' | 'hints' | 'sequence'>;
+  readonly #ledger: Pick<Ledger, 'hintLate' | 'hints' | 'sequence'>;
   readonly #clock: Clock;
   readonly #header: string | undefined;
   readonly #names: readonly string[];
 
   /** `header`: where answers say when the credential expires that they were got with; lower case. */
-  constructor(ledger: Pick<Ledger, 'hint' | 'hints' | 'sequence'>, clock: Clock, header: string | undefined) {
+  constructor(ledger: Pick<Ledger, 'hintLate' | 'hints' | 'sequence'>, clock: Clock, header: string | undefined) {
     this.#ledger = ledger;
     this.#clock = clock;
     this.#header = header;
@@ -33,6 +33,6 @@ export class Timekeeper {
     const read = text === undefined ? undefined : readExpiryHeader(text, now);
     if (read === undefined) return;
     const { expiresAt } = read;
-    this.#ledger.hint(identity, { expiresAt, at: this.#ledger.sequence.bounded(sent), byUpstream: read.clock === 'upstream' });
+    this.#ledger.hintLate(identity, { expiresAt, at: this.#ledger.sequence.bounded(sent), byUpstream: read.clock === 'upstream' });
   }
 }

@@ -58,6 +58,11 @@ export class Identity implements Standing {
     return this.#experience !== undefined && (this.#experience.ruling !== UNPROVEN || this.#experience.scopes.any);
   }
 
+  /** Whether it is to be known once no slot points here: for its verdict, or because it is not to be refreshed again. */
+  get isMemorable(): boolean {
+    return this.judged || this.unrefreshable !== undefined;
+  }
+
   rulingFor(scope: ScopeKeyed): Ruling | undefined {
     return this.#experience?.scopes.get(scope.key);
   }

@@ -1,3 +1,4 @@
+import { startTimer } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
 import { LatchkeyError, type LatchkeyErrorCode } from '../errors.js';
 import type { Block } from '../ledger/block.js';
@@ -12,6 +13,7 @@ import type { Lead, Turn } from './canary.js';
 import { claimForFleet } from './fleet-canary.js';
 import { closedError, type Ended, type Job, type Workshop } from './job.js';
 import type { RefreshFlight } from './refresh-flight.js';
+import { canChoose } from './refresh-need.js';
 import { drain } from './response.js';
 
 /** What an attempt is to be made with; with `lead`, others wait for what it learns. */
@@ -28,6 +30,9 @@ const CODES: Readonly<Record<Block['reason'], LatchkeyErrorCode>> = {
 };
 
 type BlockDetails = Omit<ConstructorParameters<typeof LatchkeyError>[2], 'scope'>;
+
+/** Longer than it takes to wake all who may wait. */
+const UNTOLD_MS = 1_000;
 
 /** Gets a run its credential: at once if it can, or by waiting behind a canary or for fresh auth. */
 export class Acquirer {
@@ -73,7 +78,7 @@ export class Acquirer {
       if (choice === undefined) {
         const refresh = job.retried ? undefined : this.#shop.refresher?.recover(job.scope);
         if (refresh !== undefined) {
-          if (this.#shop.seats.full && givesBack(job)) return this.blocked(job);
+          if (this.#shop.seats.full && (givesBack(job) || job.options.whenBlocked === 'skip')) return this.blocked(job);
           await this.#awaitRefresh(job, refresh);
           continue;
         }
@@ -172,12 +177,15 @@ export class Acquirer {
       job.flight.wait<void>((resolve, reject) => {
         const details = blockDetails(ledger.block(scope));
         const unwatch = deadline?.watch(() => reject(parkTimeout(job, details)));
-        // Those who have a credential now are woken in their order, and not all at once.
+        let late: { cancel(): void } | undefined;
         const unwait = refresh.wait(() => {
-          if (ledger.choose(scope) === undefined) resolve();
+          // Those who have a credential now are woken in their order, and not all at once, unless only a clock has made it usable.
+          if (canChoose(ledger, scope)) late = startTimer(UNTOLD_MS, resolve);
+          else resolve();
         });
         const leave = parking.park(scope, job.place(parking), resolve);
         return () => {
+          late?.cancel();
           unwatch?.();
           unwait();
           leave();

@@ -27,17 +27,24 @@ export class Parking {
   readonly #ledger: Pick<Ledger, 'choose' | 'block'>;
   readonly #now: () => number;
   readonly #follow: ((scope: WorkScope) => () => void) | undefined;
+  readonly #onBlocked: ((scope: WorkScope) => void) | undefined;
   readonly #parked = new Watchlist<Parked>();
   #places = 0;
   /** Those a change concerned who have not had their turn yet. */
   #due: Parked[] = [];
   #timer: { cancel(): void } | undefined;
 
-  /** `follow`: somebody waits for a scope, which a store is to know; returns how to say that this is over. */
-  constructor(ledger: Pick<Ledger, 'choose' | 'block'>, now: () => number, follow?: (scope: WorkScope) => () => void) {
+  /** `follow`: somebody waits for a scope, which a store is to know; returns how to say that this is over. `onBlocked`: it was looked at, and waits on. */
+  constructor(
+    ledger: Pick<Ledger, 'choose' | 'block'>,
+    now: () => number,
+    follow?: (scope: WorkScope) => () => void,
+    onBlocked?: (scope: WorkScope) => void,
+  ) {
     this.#ledger = ledger;
     this.#now = now;
     this.#follow = follow;
+    this.#onBlocked = onBlocked;
   }
 
   /** A place in the queue: take one for each run, and keep it. */
@@ -86,6 +93,7 @@ export class Parking {
     if (choice === undefined || !parked.accepts(choice)) {
       parked.hold?.cancel();
       this.#awaitHold(parked, this.#ledger.block(parked.scope));
+      if (choice === undefined) this.#onBlocked?.(parked.scope);
       return false;
     }
     this.#remove(parked);

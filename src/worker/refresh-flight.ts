@@ -6,12 +6,21 @@ import type { Identity } from '../ledger/verdicts.js';
 import type { Source } from '../policy/choose.js';
 import { beginRefresh, type RefreshProgress } from '../policy/refresh.js';
 
+/** How a refresh begins. */
+interface Beginning {
+  readonly now: number;
+  readonly number: number;
+  readonly holder: WorkScope;
+}
+
 /** One identity's refresh, from its first try until it is through or given up. Whoever waits for it waits on their own account. */
 export class RefreshFlight {
   identity: Identity;
   /** Whose work asked for it first: it is made on that one's behalf. */
   readonly scope: WorkScope;
   readonly source: Source;
+  /** Who presented the credential, as the refresh is told. */
+  readonly holder: WorkScope;
   readonly key: string;
   /** The number that it has among all that happens. */
   readonly startedAt: number;
@@ -28,11 +37,12 @@ export class RefreshFlight {
   #isOver = false;
   readonly #waiters = new Set<() => void>();
 
-  constructor(identity: Identity, scope: WorkScope, source: Source, began: { readonly now: number; readonly number: number }) {
+  constructor(identity: Identity, scope: WorkScope, source: Source, began: Beginning) {
     this.identity = identity;
     this.key = flightKey(identity);
     this.scope = scope;
     this.source = source;
+    this.holder = began.holder;
     this.startedAt = began.number;
     this.progress = beginRefresh(began.now);
   }

@@ -11,10 +11,14 @@ export function isOver({ identity, obstacle, refused }: Candidate): boolean {
 }
 
 /** Whether a refresh may be asked for: it has not been refused, nor found to bring nothing better a moment ago. */
-export function mayRefresh(identity: Identity, { minTtlMs }: WorkScope, now: number): boolean {
+export function mayRefresh(identity: Identity, { tenant, minTtlMs }: WorkScope, now: number): boolean {
   const { credential, unrefreshable, hinted, ruling } = identity;
   if (credential === undefined) return false;
   const isOut = isDead(identity, now);
+  // What came of it was turned away, and a client that does not know of that has presented it again.
+  const next = identity.successor(tenant);
+  if (next?.unrefreshable?.restMs !== undefined && next.ruling.state === 'rejected' && now < (next.unrefreshable.until ?? now))
+    return false;
   // Where a new one does not last long enough, the next would not either.
   const isTooShort = hinted?.freshMs !== undefined && hinted.freshMs <= minTtlMs;
   if (isTooShort && !isOut) return false;
@@ -35,4 +39,14 @@ export function isRefreshNeeded(ledger: Pick<LedgerReader, 'isUsable'>, identity
 /** On whose behalf a lent credential is refreshed: of whoever presented it. */
 export function lenderScope(ledger: Pick<LedgerReader, 'lenderOf'>, scope: WorkScope): WorkScope {
   return new WorkScope(scope.tenant, ledger.lenderOf(scope), scope.provider, undefined, false);
+}
+
+/** Whether a scope has something to work with now. */
+export function canChoose(ledger: Pick<LedgerReader, 'choose'>, scope: WorkScope): boolean {
+  try {
+    return ledger.choose(scope) !== undefined;
+  } catch {
+    // A clock of the user's that throws: the run is to find out itself.
+    return false;
+  }
 }

@@ -53,8 +53,14 @@ export class Refresher {
 
   /** Sees to it that a blocked scope's credential is refreshed, if that can help. Returns what to wait for, if that is worth it. */
   recover(scope: WorkScope): RefreshFlight | undefined {
-    const flight = this.#flightFor(scope) ?? this.#begin(scope, this.#refreshable(scope));
-    return flight?.isPromising === true ? flight : undefined;
+    if (this.#closed) return undefined;
+    // Its own first, whatever becomes of what it could be lent.
+    for (const candidate of this.#options.ledger.candidates(scope)) {
+      const isWanted = isOver(candidate) && this.#mayRefresh(candidate.identity, scope);
+      const flight = this.#flights.get(flightKey(candidate.identity)) ?? (isWanted ? this.#begin(scope, candidate) : undefined);
+      if (flight?.isPromising === true) return flight;
+    }
+    return undefined;
   }
 
   /** Work goes on with this: what is about to expire is refreshed meanwhile, and what it is lent in place of. Never holds anybody up. */
@@ -109,7 +115,7 @@ export class Refresher {
   }
 
   #refreshable(scope: WorkScope): Candidate | undefined {
-    if (this.#closed || this.#flights.size >= MOST_FLIGHTS) return undefined;
+    if (this.#closed) return undefined;
     return this.#options.ledger.candidates(scope).find((candidate) => isOver(candidate) && this.#mayRefresh(candidate.identity, scope));
   }
 
@@ -118,22 +124,33 @@ export class Refresher {
   }
 
   #begin(scope: WorkScope, found: Pick<Candidate, 'source' | 'identity'> | undefined): RefreshFlight | undefined {
-    if (found === undefined || this.#flights.size >= MOST_FLIGHTS) return undefined;
-    const flight = new RefreshFlight(found.identity, scope, found.source, {
-      now: this.#options.clock.now(),
-      number: this.#options.ledger.sequence.next(),
-    });
+    if (found === undefined || !this.#makeRoom()) return undefined;
+    const { ledger, clock } = this.#options;
+    const holder = found.source === 'global' ? lenderScope(ledger, scope) : scope;
+    const began = { now: clock.now(), number: ledger.sequence.next(), holder };
+    const flight = new RefreshFlight(found.identity, scope, found.source, began);
     this.#flights.set(flight.key, flight);
     this.#options.onChanged(flight.identity);
-    void this.#try(flight);
+    this.#try(flight).catch(() => {});
     return flight;
+  }
+
+  /** One that pauses anyway is asked for anew when its work wants it. */
+  #makeRoom(): boolean {
+    if (this.#flights.size < MOST_FLIGHTS) return true;
+    for (const flight of this.#flights.values()) {
+      if (flight.next === undefined) continue;
+      this.#end(flight, 'again');
+      return true;
+    }
+    return false;
   }
 
   async #try(flight: RefreshFlight): Promise<void> {
     try {
       flight.next = flight.timer = undefined;
       if (!(await this.#mayTry(flight))) return;
-      const { identity, scope, source } = flight;
+      const { identity, source } = flight;
       const { ledger, settler, refresh, tryMs, counters } = this.#options;
       const { credential } = identity;
       if (credential === undefined) {
@@ -142,7 +159,7 @@ export class Refresher {
       }
       const sent = ledger.sequence.next();
       const choice = { source, identity, credential, session: undefined, probe: false };
-      const lease = new IssuedLease(choice, source === 'global' ? lenderScope(ledger, scope) : scope, sent, settler);
+      const lease = new IssuedLease(choice, flight.holder, sent, settler);
       counters.refreshes++;
       flight.controller = new AbortController();
       try {
@@ -247,7 +264,7 @@ export class Refresher {
     flight.progress = after.progress;
     flight.next = after.at;
     flight.controller = undefined;
-    flight.timer = startTimer(after.at - now, () => void this.#try(flight));
+    flight.timer = startTimer(after.at - now, () => this.#try(flight).catch(() => {}));
     // As long as it goes on here, no other process has to begin.
     void flight.claim?.keep(after.at - now + tryMs + LOCK_MARGIN_MS);
     flight.release();

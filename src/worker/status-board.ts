@@ -55,13 +55,25 @@ export class StatusBoard {
     const key = workKey(scope);
     let told = this.#told.get(key);
     if (told === undefined) {
-      if (this.#told.size >= this.#options.scopes) return;
+      if (!this.#makeRoom(scope)) return;
       // However long one of its runs needs a credential to last.
       told = { key, scope: scope.lasting(0), state: 'ready' };
       this.#told.set(key, told);
       this.#watch.add(told);
     }
     this.#tell(told);
+  }
+
+  /** Names that clients made up, which never had a credential, make room for those that did. */
+  #makeRoom(scope: WorkScope): boolean {
+    if (this.#told.size < this.#options.scopes) return true;
+    if (this.of(scope).state === 'missing') return false;
+    for (const oldest of this.#told.values()) {
+      if (oldest.state !== 'missing') continue;
+      this.#forget(oldest);
+      return true;
+    }
+    return false;
   }
 
   /** Work of a scope was accepted: what ended by itself is over. */
@@ -82,7 +94,8 @@ export class StatusBoard {
   refreshChanged(identity: Identity): void {
     if (this.#told.size === 0) return;
     const { provider } = identity;
-    for (const told of [...this.#told.values()]) if (told.scope.provider === provider) this.#tell(told);
+    for (const told of [...this.#told.values()])
+      if (told.scope.provider === provider && this.#options.ledger.isCandidate(told.scope, identity)) this.#tell(told);
   }
 
   close(): void {

@@ -13,7 +13,7 @@ const NOW = HybridClock.at(START);
 /** A process with one identity in its memory. */
 function process(heeds = true) {
   const wall = new Wall(manualClock(), 0);
-  const hints = new Hints(heeds ? WINDOWS : undefined);
+  const hints = new Hints(heeds ? WINDOWS : undefined, () => START);
   const identity = new Identity('p', '0123456789abcdef');
   const scopes = { nameOf: (key: string) => key, keyOf: (name: string) => name };
   const write = (): Record<string, string> => Object.fromEntries(registersOf(identity, scopes, wall));
