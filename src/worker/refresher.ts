@@ -16,7 +16,7 @@ import { flightKey, RefreshFlight } from './refresh-flight.js';
 import { type InstallOptions, install } from './refresh-install.js';
 import { isOver, isRefreshNeeded, lenderScope, mayRefresh } from './refresh-need.js';
 
-/** Refreshes that go on at once, short of which another credential's has to wait for its next call. */
+/** Refreshes that go on at once; beyond them one that pauses makes room, and if none does, the next call asks again. */
 const MOST_FLIGHTS = 1_000;
 /** A refresh that brought nothing better is not asked for again before. */
 const AGAIN_MS = 10 * 60_000;
@@ -36,7 +36,7 @@ export interface RefresherOptions extends InstallOptions {
   readonly isFleet?: (() => boolean) | undefined;
 }
 
-/** Gets new credentials in place of old ones: one refresh of each at a time, whoever asks for it, in the whole fleet. */
+/** Gets new credentials in place of old ones: one refresh of each at a time, whoever asks for it, in the whole fleet as long as its store answers. */
 export class Refresher {
   readonly #options: RefresherOptions;
   /** By provider and fingerprint: one that was evicted and presented again meanwhile is another identity, with the same refresh token. */
