@@ -113,7 +113,6 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       counters,
       ...settings.refresh,
       coordinator,
-      isFleet: () => replica?.state === 'up',
       onSucceeded: (scope, { fingerprint }, pinned) =>
         emitter.emit('captured', () => ({ scope: scope.parts, fingerprint, usable: true, pinned, refreshed: true })),
       onStuck: (scope) => void incidents.meet(scope, 'sent'),

@@ -16,7 +16,7 @@ export interface RecordRef {
  * A record as it stands in the store. `version` grows with every change, also over a time in which the record was not there. The fields:
  *
  * - identity: `r` ruling, `s.NAME` ruling for one scope, `f` forgiven at, `h` expiry hint (with `u` at its end if it is by the upstream's clock),
- *   `x` hint shown to be wrong, `u` refused to be refreshed, `n.NAME` what a refresh has put in its place for that tenant. Each is a register: a string
+ *   `x` hint shown to be wrong; for a tenant `u.NAME` refused to be refreshed, `w.NAME` not refreshed for a while, `n.NAME` what a refresh put in its place. Each is a register: a string
  *   that begins with a stamp, of which the greater one stays, whatever the order in which they come.
  * - session: `p.NAME` the slot for a provider, `e` the stamp of its eviction.
  * - tenant: `g.NAME` the global slot for a provider, `x.NAME` a pin (a register), `e` the stamp of its eviction.
@@ -146,8 +146,8 @@ export interface Carrier {
   load(wanted: readonly RecordRef[]): Promise<Answer>;
   /** The records that changed after the message numbered `seq`, or undefined if that is too long ago to know. */
   changedSince(seq: number): Promise<readonly RecordRef[] | undefined>;
-  /** Takes a lock for `ms` milliseconds. False: somebody else holds it. Asking again as its owner prolongs it. */
-  lock(lock: Name, owner: string, ms: number): Promise<boolean>;
+  /** Takes a lock for `ms` milliseconds. Returns for how many somebody else holds it; 0: nobody does. Asking again as its owner prolongs it. */
+  lock(lock: Name, owner: string, ms: number): Promise<number>;
   /** Gives a lock back, if `owner` holds it, and tells everybody. */
   unlock(lock: Name, owner: string, note: string): Promise<void>;
   /**

@@ -17,6 +17,10 @@ export interface FleetCoordinatorOptions {
   readonly names: Pick<Names, 'identity' | 'session' | 'tenant' | 'provider' | 'lock'>;
   /** Whether the store answers; if not, it is not asked. */
   readonly isUp: () => boolean;
+  /** Asks where the store stands, if that is all there is in the way. Never rejects. */
+  readonly greet: () => Promise<void>;
+  /** The store could not be reached. */
+  readonly onFailed: (error: unknown) => void;
   /** A lock is to be given back, once what its owner learnt has been pushed. */
   readonly release: (lock: Name, owner: string, note: string) => void;
   /** Brings in what the store knows: what the last owner of a lock learnt may not have been heard yet. */
@@ -33,11 +37,11 @@ export class FleetCoordinator implements Coordinator {
 
   constructor(options: FleetCoordinatorOptions) {
     this.#options = options;
-    const { carrier, names, isUp, release } = options;
+    const { carrier, names, isUp, greet, onFailed, release } = options;
     const process: string = randomUUID();
     const arrears = new Arrears(isUp);
     this.#arrears = arrears;
-    this.#locks = new Locks({ carrier, isUp, arrears, process, release });
+    this.#locks = new Locks({ carrier, isUp, greet, onFailed, arrears, process, release });
     this.#endings = new Endings({ carrier, names, isUp, arrears, process });
     this.#memberships = new Memberships({ carrier, names, isUp, endings: this.#endings, process });
   }
@@ -49,22 +53,28 @@ export class FleetCoordinator implements Coordinator {
     if (claim.state === 'held') return { state: 'held', onDone: (listener) => void claim.onDone((note) => listener(afterCanary(note))) };
     if (claim.state === 'down') return DOWN;
     await this.#bringIn([{ kind: 'identity', name }]);
-    return { state: 'acquired', done: (after) => claim.held.done(after) };
+    return { state: 'acquired', done: (after) => claim.held.done(after), leave: () => claim.held.leave() };
   }
 
   async claimRefresh(identity: Identity, { tenant, session }: WorkScope, ms: number): Promise<RefreshClaim> {
     const { names } = this.#options;
     const name = names.identity(identity.provider, identity.fingerprint);
-    const claim = await this.#locks.claim(names.lock('refresh', name), ms, 'again' satisfies AfterRefresh);
-    if (claim.state === 'held') return { state: 'held', onDone: (listener) => claim.onDone((note) => listener(afterRefresh(note))) };
-    if (claim.state === 'down') return DOWN;
-    await this.#bringIn([
+    const owner = names.tenant(tenant);
+    const refs: readonly RecordRef[] = [
       { kind: 'identity', name },
       { kind: 'session', name: names.session(tenant, session) },
-      { kind: 'tenant', name: names.tenant(tenant) },
-    ]);
+      { kind: 'tenant', name: owner },
+    ];
+    // What the last owner has brought must be here.
+    const bringIn = (): Promise<boolean> => this.#fetch(refs);
+    const claim = await this.#locks.claimPatiently(names.lock('refresh', name, owner), ms, 'again' satisfies AfterRefresh, bringIn);
+    if (claim.state === 'down') return DOWN;
+    if (claim.state === 'held') {
+      const { leftMs } = claim;
+      return { state: 'held', leftMs, onDone: (listener) => claim.onDone((note) => listener(afterRefresh(note))) };
+    }
     const { held } = claim;
-    return { state: 'acquired', keep: (more) => held.keep(more), done: (after) => held.done(after) };
+    return { state: 'acquired', keep: (more) => held.keep(more), done: (after) => held.done(after), leave: () => held.leave() };
   }
 
   /** A lock was given back, here or elsewhere. */
@@ -75,14 +85,16 @@ export class FleetCoordinator implements Coordinator {
   /** The store answers again. */
   found(): void {
     this.#arrears.payAll();
+    this.#locks.found();
   }
 
   /** The store has lost what it had. */
   reset(): void {
     this.#endings.forgetAll();
+    this.#locks.reset();
   }
 
-  /** The store is gone: whoever waits for another process goes on alone. */
+  /** The store is gone: whoever waits for another process goes on alone, unless that does harm. */
   lost(): void {
     this.#locks.lost();
   }
@@ -105,7 +117,18 @@ export class FleetCoordinator implements Coordinator {
 
   /** If that fails, what is known here has to do. */
   async #bringIn(refs: readonly RecordRef[]): Promise<void> {
-    await this.#options.fetch(refs).catch(() => {});
+    await this.#fetch(refs);
+  }
+
+  /** Whether that was answered. */
+  async #fetch(refs: readonly RecordRef[]): Promise<boolean> {
+    try {
+      await this.#options.fetch(refs);
+      return true;
+    } catch (error) {
+      this.#options.onFailed(error);
+      return false;
+    }
   }
 }
 

@@ -45,9 +45,9 @@ export class Endings {
   }
 
   /** The right to tell the end of the incident with this tag. @throws {StoreError} */
-  claim(tag: string, owner = this.#newOwner()): Promise<boolean> {
+  async claim(tag: string, owner = this.#newOwner()): Promise<boolean> {
     const { carrier, names } = this.#options;
-    return carrier.lock(names.lock('incident', tag), owner, TOLD_MS);
+    return (await carrier.lock(names.lock('incident', tag), owner, TOLD_MS)) === 0;
   }
 
   /** It is told here without asking; whoever asks later must not be given the right. */

@@ -65,7 +65,7 @@ export class FollowedSession {
 /** The sessions and tenants that this process has to do with: as many as its ledger has room for. */
 export class Following implements ScopeNames {
   readonly #names: Names;
-  readonly #onNamed: (scope: Name) => void;
+  readonly #onNamed: (concern: Name) => void;
   readonly #sessions = new Map<string, FollowedSession>();
   readonly #sessionsByName = new Map<Name, FollowedSession>();
   readonly #tenants = new Map<string | undefined, FollowedTenant>();
@@ -74,8 +74,8 @@ export class Following implements ScopeNames {
   #pins: () => Iterable<Pick<WorkScope, 'tenant'>> = () => [];
   #manyTenants = MANY_TENANTS;
 
-  /** `onNamed`: a scope is known by its name from now on. */
-  constructor(names: Names, onNamed: (scope: Name) => void) {
+  /** `onNamed`: a scope, or a tenant, is known by its name from now on. */
+  constructor(names: Names, onNamed: (concern: Name) => void) {
     this.#names = names;
     this.#onNamed = onNamed;
   }
@@ -102,6 +102,10 @@ export class Following implements ScopeNames {
     return this.#tenantsByName.get(name);
   }
 
+  nameOfTenant(tenant: string | undefined): Name {
+    return this.#tenants.get(tenant)?.ref.name ?? this.#names.tenant(tenant);
+  }
+
   tenantOf(tenant: string | undefined): FollowedTenant {
     let found = this.#tenants.get(tenant);
     if (found === undefined) {
@@ -109,6 +113,7 @@ export class Following implements ScopeNames {
       found = new FollowedTenant(tenant, this.#names.tenant(tenant));
       this.#tenants.set(tenant, found);
       this.#tenantsByName.set(found.ref.name, found);
+      this.#onNamed(found.ref.name);
     }
     return found;
   }

@@ -7,10 +7,17 @@ const MOST_AWAITED = 1_000;
 /** Locks of this process's beyond so many end by themselves when it closes. */
 const MOST_HELD = 2_000;
 
+/** Whether the store is back is looked at so often, in milliseconds. */
+const LOOK_MS = 250;
+
 export interface LocksOptions {
   readonly carrier: Pick<Carrier, 'lock' | 'unlock'>;
   /** Whether the store answers; if not, it is not asked. */
   readonly isUp: () => boolean;
+  /** Asks where the store stands, if that is all there is in the way. Never rejects. */
+  readonly greet: () => Promise<void>;
+  /** The store could not be reached. */
+  readonly onFailed: (error: unknown) => void;
   readonly arrears: Arrears;
   /** The name of this process. */
   readonly process: string;
@@ -23,18 +30,21 @@ export interface HeldLock {
   keep(ms: number): Promise<boolean>;
   /** Gives it back, once. */
   done(note: string): void;
+  /** Lets it end by itself. */
+  leave(): void;
 }
 
 export type LockClaim =
   | { readonly state: 'acquired'; readonly held: HeldLock }
-  /** `onDone` hears the note with which it is given back. Returns how to hear no more. */
-  | { readonly state: 'held'; onDone(listener: (note: string) => void): () => void }
+  /** Another has it for `leftMs`; `onDone` hears the note with which it is given back. Returns how to hear no more. */
+  | { readonly state: 'held'; readonly leftMs: number; onDone(listener: (note: string) => void): () => void }
   | { readonly state: 'down' };
 
 /** A lock of another process that is waited for. */
 interface Awaited {
   readonly lock: Name;
   readonly ifLost: string;
+  readonly isPatient: boolean;
   readonly forget: { cancel(): void };
   note: string | undefined;
   listener: ((note: string) => void) | undefined;
@@ -44,6 +54,8 @@ interface Held {
   readonly lock: Name;
   readonly owner: string;
   readonly ifLost: string;
+  /** By the time since this process began. */
+  until: number;
 }
 
 /** Locks in the store: taken by one process of a fleet, waited for by the others. */
@@ -54,6 +66,10 @@ export class Locks {
   #awaitedCount = 0;
   #claims = 0;
   #closed = false;
+  /** Since when the store has been away; undefined while it is not, or before it was there for the first time. */
+  #lostAt: number | undefined;
+  #wasUp = false;
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: LocksOptions) {
     this.#options = options;
@@ -61,28 +77,80 @@ export class Locks {
 
   /** `ifLost`: the note that those who wait get where its owner closes, or the store is gone. Never rejects. */
   async claim(lock: Name, ms: number, ifLost: string): Promise<LockClaim> {
+    return this.#claim(lock, ms, ifLost, false);
+  }
+
+  /**
+   * The same where to go without leave does harm: it is had once `prepare` has succeeded, for so many milliseconds from then on. A store that has gone is
+   * waited for, but no longer than anybody can have what was locked for `ms` when it went; whoever waits for a lock goes on waiting. Never rejects.
+   */
+  async claimPatiently(lock: Name, ms: number, ifLost: string, prepare: () => Promise<boolean>): Promise<LockClaim> {
+    const { isUp } = this.#options;
+    const deadline = performance.now() + ms;
+    while (await this.#isBack(ms, deadline)) {
+      const claim = await this.#claim(lock, ms, ifLost, true);
+      if (claim.state === 'held') return claim;
+      if (claim.state === 'acquired') {
+        if ((await prepare()) && isUp() && (await claim.held.keep(ms))) return claim;
+        claim.held.done(ifLost);
+      }
+      await this.#look(LOOK_MS);
+    }
+    return { state: 'down' };
+  }
+
+  async #claim(lock: Name, ms: number, ifLost: string, isPatient: boolean): Promise<LockClaim> {
     if (this.#isAlone()) return { state: 'down' };
-    const { carrier, arrears, process } = this.#options;
+    const { carrier, arrears, process, onFailed } = this.#options;
     const owner = `${process}.${++this.#claims}`;
     // Listened for from now on: the other's may be back before the answer to this question is.
-    const awaited = this.#await(lock, ms, ifLost);
-    let acquired: boolean;
+    const awaited = this.#await(lock, ms, ifLost, isPatient);
+    let leftMs: number;
     try {
-      acquired = await carrier.lock(lock, owner, ms);
-    } catch {
+      leftMs = await carrier.lock(lock, owner, ms);
+    } catch (error) {
       this.#forget(awaited);
       // It may get there yet, and would keep everybody waiting for nobody.
       arrears.owe(owner, () => carrier.unlock(lock, owner, ifLost));
+      if (isPatient) onFailed(error);
       return { state: 'down' };
     }
-    if (!acquired) return { state: 'held', onDone: (listener) => this.#listen(awaited, listener) };
+    if (leftMs > 0) return { state: 'held', leftMs, onDone: (listener) => this.#listen(awaited, listener) };
     this.#forget(awaited);
-    const held: Held = { lock, owner, ifLost };
+    const held: Held = { lock, owner, ifLost, until: performance.now() + ms };
     if (this.#closed) {
       await this.#giveBack(held);
       return { state: 'down' };
     }
     return { state: 'acquired', held: this.#hold(held) };
+  }
+
+  /** Whether the store answers, once it does or there is no more point in waiting. */
+  async #isBack(ms: number, deadline: number): Promise<boolean> {
+    const { isUp, greet } = this.#options;
+    for (;;) {
+      if (!this.#closed && !isUp()) await greet();
+      if (this.#closed) return false;
+      this.#wasUp ||= isUp();
+      const left = Math.min(deadline, (this.#lostAt ?? performance.now()) + ms) - performance.now();
+      if (left <= 0 || !this.#wasUp) return false;
+      if (isUp()) return true;
+      await this.#look(Math.min(left, LOOK_MS));
+    }
+  }
+
+  /** A moment, or until the store is back. */
+  #look(ms: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel();
+        this.#waiting.delete(end);
+        resolve();
+      };
+      const timer = startTimer(ms, end);
+      this.#waiting.add(end);
+    });
   }
 
   /** A lock was given back, here or elsewhere. */
@@ -92,7 +160,22 @@ export class Locks {
 
   /** The store is gone: what others find out is not heard any more. */
   lost(): void {
-    for (const awaited of [...this.#awaited.values()].flatMap((all) => [...all])) this.#answer(awaited, awaited.ifLost);
+    this.#lostAt = performance.now();
+    this.#answerAll((awaited) => !awaited.isPatient);
+  }
+
+  /** The store answers again: what was given back meanwhile was not heard. */
+  found(): void {
+    this.#wasUp = true;
+    this.#lostAt = undefined;
+    this.#answerAll((awaited) => awaited.isPatient);
+    this.#proceed();
+  }
+
+  /** The store has lost what it had: what is held here is still. */
+  reset(): void {
+    const now = performance.now();
+    for (const { lock, owner, until } of this.#held) if (until > now) this.#options.carrier.lock(lock, owner, until - now).catch(() => {});
   }
 
   /** Nothing is heard any more, and what is held is given back. Never rejects. */
@@ -101,9 +184,19 @@ export class Locks {
     for (const all of this.#awaited.values()) for (const { forget } of all) forget.cancel();
     this.#awaited.clear();
     this.#awaitedCount = 0;
+    this.#proceed();
     const held = [...this.#held];
     this.#held.clear();
     if (this.#options.isUp()) await Promise.all(held.map((one) => this.#giveBack(one)));
+  }
+
+  #answerAll(isMeant: (awaited: Awaited) => boolean): void {
+    for (const awaited of [...this.#awaited.values()].flatMap((all) => [...all].filter(isMeant))) this.#answer(awaited, awaited.ifLost);
+  }
+
+  /** Those who wait for the store look again. */
+  #proceed(): void {
+    for (const end of [...this.#waiting]) end();
   }
 
   #isAlone(): boolean {
@@ -124,8 +217,9 @@ export class Locks {
         if (isDone) return false;
         if (this.#isAlone()) return true;
         try {
-          const isKept = await carrier.lock(lock, owner, ms);
-          if (!isKept) this.#held.delete(held);
+          const isKept = (await carrier.lock(lock, owner, ms)) === 0;
+          if (isKept) held.until = performance.now() + ms;
+          else this.#held.delete(held);
           return isKept;
         } catch {
           return true;
@@ -138,6 +232,10 @@ export class Locks {
         // Those behind are told before a proof is recorded; the store is to have the proof first.
         queueMicrotask(() => release(lock, owner, note));
       },
+      leave: () => {
+        isDone = true;
+        this.#held.delete(held);
+      },
     };
   }
 
@@ -146,8 +244,15 @@ export class Locks {
     await this.#options.carrier.unlock(lock, owner, ifLost).catch(() => {});
   }
 
-  #await(lock: Name, ms: number, ifLost: string): Awaited {
-    const awaited: Awaited = { lock, ifLost, forget: startTimer(ms, () => this.#forget(awaited)), note: undefined, listener: undefined };
+  #await(lock: Name, ms: number, ifLost: string, isPatient: boolean): Awaited {
+    const awaited: Awaited = {
+      lock,
+      ifLost,
+      isPatient,
+      forget: startTimer(ms, () => this.#forget(awaited)),
+      note: undefined,
+      listener: undefined,
+    };
     const all = this.#awaited.get(lock);
     if (all === undefined) this.#awaited.set(lock, new Set([awaited]));
     else all.add(awaited);

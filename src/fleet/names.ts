@@ -45,8 +45,8 @@ export class Names {
     return this.#name('scope', scopeKey);
   }
 
-  lock(kind: LockKind, identity: Name): Name {
-    return this.#name('lock', kind, identity);
+  lock(kind: LockKind, ...of: readonly Name[]): Name {
+    return this.#name('lock', kind, ...of);
   }
 
   #name(kind: string, ...parts: readonly (string | undefined)[]): Name {

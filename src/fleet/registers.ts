@@ -1,5 +1,5 @@
-import type { Unrefreshable } from '../ledger/experience.js';
 import type { GivenHint } from '../ledger/hints.js';
+import type { Unrefreshable } from '../ledger/refusals.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Ruling } from '../policy/verdict.js';
 import type { Name, StoredRecord } from './carrier.js';
@@ -11,6 +11,9 @@ const STAMP_LENGTH = 16;
 /** Of two outcomes of one call the more severe counts, so the digit follows the number. */
 const SEVERITY = { accepted: '0', held: '1', rejected: '2' } as const;
 const SCOPE_PREFIX = 's.';
+/** That it is not refreshed any more for a tenant, for good and for a while. */
+const REFUSED_PREFIX = 'u.';
+const RESTS_PREFIX = 'w.';
 /** Of what a refresh put in its place for one tenant: that names a credential, and is not for everybody to read. */
 export const SUCCESSOR_PREFIX = 'n.';
 /** Of a moment by the upstream's clock, which is the same for everybody. */
@@ -24,19 +27,26 @@ type Fields = StoredRecord['fields'];
 export interface ScopeNames {
   nameOf(scopeKey: string): Name;
   keyOf(name: Name): string | undefined;
+  nameOfTenant(tenant: string | undefined): Name;
+  tenant(name: Name): { readonly tenant: string | undefined } | undefined;
 }
 
 /** All that is known of an identity, as the registers of its record: of two texts in one field the greater is the later. */
 export function registersOf(identity: Identity, scopes: ScopeNames, wall: Wall): Map<string, string> {
   const fields = new Map<string, string>();
-  const { ruling, forgivenAt, hinted, voided, unrefreshable } = identity;
+  const { ruling, forgivenAt, hinted, voided, refusals } = identity;
   const borrowed = ruling.state === 'accepted' && identity.provenAt(true) >= ruling.since;
   const own = rulingText(ruling, borrowed, wall);
   if (own !== undefined) fields.set('r', own);
   if (forgivenAt > 0) fields.set('f', stamp(forgivenAt));
   if (hinted !== undefined) fields.set('h', `${stamp(hinted.at)}|${hinted.expiresAt}${hinted.clock === undefined ? '' : BY_UPSTREAM}`);
   if (voided !== undefined) fields.set('x', `${stamp(voided.sent)}|${voided.expiresAt}`);
-  if (unrefreshable !== undefined && unrefreshable.until === undefined) fields.set('u', refusalText(unrefreshable));
+  for (const [tenant, why] of refusals?.entries() ?? []) {
+    const name = scopes.nameOfTenant(tenant);
+    if (why.until === undefined) fields.set(`${REFUSED_PREFIX}${name}`, refusalText(why));
+    // That what a refresh has just brought rests, each process knows by itself.
+    else if (why.restMs === undefined) fields.set(`${RESTS_PREFIX}${name}`, `${stamp(why.at)}|${wall.toStore(why.until)}`);
+  }
   for (const [key, scoped] of identity.scopeRulings()) {
     const text = rulingText(scoped, false, wall);
     if (text !== undefined) fields.set(`${SCOPE_PREFIX}${scopes.nameOf(key)}`, text);
@@ -60,8 +70,18 @@ export function scopeOf(field: string): Name | undefined {
   return field.startsWith(SCOPE_PREFIX) ? field.slice(SCOPE_PREFIX.length) : undefined;
 }
 
+/** The tenant that a field is about, by its name; undefined for one that is about no tenant's refreshes. */
+function tenantOf(field: string): Name | undefined {
+  return field.startsWith(REFUSED_PREFIX) || field.startsWith(RESTS_PREFIX) ? field.slice(REFUSED_PREFIX.length) : undefined;
+}
+
+/** The scope or tenant that a field concerns: it is to be read again once that is known here. */
+export function concernOf(field: string): Name | undefined {
+  return scopeOf(field) ?? tenantOf(field);
+}
+
 /**
- * Takes over what the record has and the identity has not; of scopes that are not known here only the names are told. Returns whether that
+ * Takes over what the record has and the identity has not; of scopes and tenants that are not known here only the names are told. Returns whether that
  * changed anything.
  */
 export function adoptRegisters(
@@ -69,7 +89,7 @@ export function adoptRegisters(
   fields: Fields,
   scopes: ScopeNames,
   wall: Wall,
-  onUnknown: (scope: Name) => void,
+  onUnknown: (concern: Name) => void,
   onHint: (hint: GivenHint) => void,
 ): boolean {
   let changed = false;
@@ -93,12 +113,15 @@ export function adoptRegisters(
     identity.void(voided.expiresAt, voided.at);
     changed = true;
   }
-  const refused = fields['u'] !== undefined && isNews('u', fields['u']) ? readRefusal(fields['u']) : undefined;
-  if (refused !== undefined) {
-    identity.endRefresh(refused);
-    changed = true;
-  }
   for (const [field, text] of Object.entries(fields)) {
+    const owner = tenantOf(field);
+    if (owner !== undefined && isNews(field, text)) {
+      const why = field.startsWith(REFUSED_PREFIX) ? readRefusal(text) : readRest(text, wall);
+      const followed = scopes.tenant(owner);
+      if (followed === undefined) onUnknown(owner);
+      else if (why !== undefined) identity.endRefresh(followed.tenant, why);
+      changed ||= followed !== undefined && why !== undefined;
+    }
     const scope = scopeOf(field);
     if (field !== 'r' && scope === undefined) continue;
     const ruling = isNews(field, text) ? readRuling(text, scope !== undefined, wall) : undefined;
@@ -184,6 +207,12 @@ function refusalText({ at, status, code }: Unrefreshable): string {
 function readRefusal(text: string): Unrefreshable {
   const [at = '', status, code = ''] = text.split('|');
   return { at: parse(at), until: undefined, status: number(status), code: CODE.test(code) ? code : undefined };
+}
+
+function readRest(text: string, wall: Wall): Unrefreshable | undefined {
+  const [at = '', until] = text.split('|');
+  const end = number(until);
+  return end === undefined ? undefined : { at: parse(at), until: wall.fromStore(end), status: undefined, code: undefined };
 }
 
 function number(text: string | undefined): number | undefined {

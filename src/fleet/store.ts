@@ -113,6 +113,8 @@ class FleetReplica implements Replica {
       carrier,
       names,
       isUp: () => this.#link.epoch !== undefined,
+      greet: () => (this.#link.state === 'up' ? this.#link.greet() : Promise.resolve()),
+      onFailed: (error) => this.#link.failed(error),
       release: (lock, owner, note) => this.journal.release(lock, owner, note),
       fetch: (refs) => this.#link.fetch(refs),
     });

@@ -1,7 +1,7 @@
 import type { Identity } from '../ledger/verdicts.js';
 import type { Name, StoredRecord } from './carrier.js';
 import type { Names } from './names.js';
-import { SUCCESSOR_PREFIX, scopeOf } from './registers.js';
+import { concernOf, SUCCESSOR_PREFIX } from './registers.js';
 
 /** An identity of this process's, and what its record in the store is known to say. */
 export class Tracked {
@@ -39,7 +39,7 @@ export class Tracking {
   readonly #names: Names;
   readonly #byIdentity = new Map<Identity, Tracked>();
   readonly #byName = new Map<Name, Tracked>();
-  /** By a scope that nobody here has asked about: identities that have a ruling for it. */
+  /** By a scope or tenant that nobody here has asked about: identities of which the store says something for it. */
   readonly #waiting = new Map<Name, Set<Tracked>>();
 
   constructor(names: Names) {
@@ -67,22 +67,22 @@ export class Tracking {
     this.#byIdentity.delete(identity);
     this.#byName.delete(tracked.name);
     for (const field of tracked.stored.keys()) {
-      const scope = scopeOf(field);
-      const waiting = scope === undefined ? undefined : this.#waiting.get(scope);
-      if (scope !== undefined && waiting?.delete(tracked) && waiting.size === 0) this.#waiting.delete(scope);
+      const concern = concernOf(field);
+      const waiting = concern === undefined ? undefined : this.#waiting.get(concern);
+      if (concern !== undefined && waiting?.delete(tracked) && waiting.size === 0) this.#waiting.delete(concern);
     }
   }
 
-  /** The record has a ruling for a scope that is not known here by this name. */
-  wait(scope: Name, tracked: Tracked): void {
-    const waiting = this.#waiting.get(scope) ?? new Set();
-    this.#waiting.set(scope, waiting.add(tracked));
+  /** The record says something for a scope or tenant that is not known here by this name. */
+  wait(concern: Name, tracked: Tracked): void {
+    const waiting = this.#waiting.get(concern) ?? new Set();
+    this.#waiting.set(concern, waiting.add(tracked));
   }
 
-  /** Those that have a ruling for a scope that is known from now on. */
-  named(scope: Name): Iterable<Tracked> {
-    const waiting = this.#waiting.get(scope) ?? [];
-    this.#waiting.delete(scope);
+  /** Those of which the store says something for one that is known from now on. */
+  named(concern: Name): Iterable<Tracked> {
+    const waiting = this.#waiting.get(concern) ?? [];
+    this.#waiting.delete(concern);
     return waiting;
   }
 

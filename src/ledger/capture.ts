@@ -69,8 +69,8 @@ export class PresentedCapture implements Capture {
     const identity = this.#stage.name === 'installed' ? this.#stage.identity : ledger.identity(this.#scope, this.#credential);
     if (identity !== undefined) return identity.known && ledger.isUsable(identity, this.#scope);
     // One that was never seen is as good as its expiry hint.
-    const expiresAt = ledger.expiryOf(this.#scope.provider, this.#credential);
-    return expiresAt === undefined || now() < expiresAt;
+    const expiry = ledger.expiryOf(this.#scope.provider, this.#credential);
+    return expiry === undefined || now() < expiry.endsAt;
   }
 
   settle(outcome: unknown): Verdict {

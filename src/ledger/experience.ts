@@ -1,20 +1,8 @@
 import type { Trial } from '../policy/strikes.js';
 import { type Ruling, UNPROVEN } from '../policy/verdict.js';
+import type { Refusals } from './refusals.js';
 import { ScopeRulings } from './scope-rulings.js';
 import type { Successors } from './successors.js';
-
-/** Why an identity is not refreshed. */
-export interface Unrefreshable {
-  /** The number of the call that found it out. */
-  readonly at: number;
-  /** Until when, in milliseconds since the epoch; for good if undefined. */
-  readonly until: number | undefined;
-  /** The token endpoint's answer, where that was the reason. */
-  readonly status: number | undefined;
-  readonly code: string | undefined;
-  /** Nothing was found out: a refresh has just brought it, and it rests for so many milliseconds, or until it has worked. */
-  readonly restMs?: number | undefined;
-}
 
 /** What outcomes have taught about an identity; made with the first one. */
 export interface Experience {
@@ -36,7 +24,7 @@ export interface Experience {
 export interface RareExperience {
   /** What a refresh has put in its place. */
   successors: Successors | undefined;
-  unrefreshable: Unrefreshable | undefined;
+  refusals: Refusals | undefined;
   /** Until when a probe that is out may take; milliseconds since the epoch. */
   probedUntil: number;
   /** The last outcomes, from the first rejection that was only a strike. */
@@ -59,5 +47,5 @@ export function newExperience(): Experience {
 }
 
 export function newRareExperience(): RareExperience {
-  return { successors: undefined, unrefreshable: undefined, probedUntil: 0, trials: undefined, seenAt: Number.NEGATIVE_INFINITY };
+  return { successors: undefined, refusals: undefined, probedUntil: 0, trials: undefined, seenAt: Number.NEGATIVE_INFINITY };
 }

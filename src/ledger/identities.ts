@@ -11,7 +11,9 @@ export class Identities {
   constructor(limit: number, onForgotten?: (identity: Identity) => void) {
     this.#onForgotten = onForgotten;
     this.#unreferenced = new LRUCache({
-      max: limit,
+      // By size, one each: `max` would lay out all its room at once, about a megabyte, before there is anything to know.
+      maxSize: limit,
+      sizeCalculation: () => 1,
       dispose: (_, identity, reason) => {
         if (reason === 'evict') this.#forget(identity);
       },

@@ -6,7 +6,6 @@ import type { StrikeRules } from '../policy/strikes.js';
 import { Adoption } from './adoption.js';
 import type { Call, Judgement } from './call.js';
 import { ANY, type Change, type OnInstalled } from './change.js';
-import type { Unrefreshable } from './experience.js';
 import { endOf, type GivenHint, type HintSettings, Hints } from './hints.js';
 import { Identities } from './identities.js';
 import type { Journal } from './journal.js';
@@ -14,6 +13,7 @@ import { type Effect, judgeCall } from './judging.js';
 import { Pins } from './pins.js';
 import { type Pending, Provisional } from './provisional.js';
 import { type FallbackCandidate, LedgerReader } from './reader.js';
+import type { Unrefreshable } from './refusals.js';
 import type { WorkScope } from './scope-key.js';
 import { Sequence } from './sequence.js';
 import type { Session } from './session.js';
@@ -178,12 +178,12 @@ export class Ledger extends LedgerReader {
     if (this.hint(identity, given)) this.#changed('captured', identity);
   }
 
-  /** From when on a credential would not be used, if it were presented now. */
-  expiryOf(provider: string | undefined, credential: Credential): number | undefined {
+  /** From when on a credential would not be used, if it were presented now, and whether that goes by its issuer's clock. */
+  expiryOf(provider: string | undefined, credential: Credential): { readonly endsAt: number; readonly byUpstream: boolean } | undefined {
     const given = this.hints.of(credential, 0, false);
     if (given === undefined) return undefined;
     const hint = this.hints.make({ provider, fingerprint: credential.fingerprint }, given, this.clock.now());
-    return endOf(hint) - hint.mandatoryMs;
+    return { endsAt: endOf(hint) - hint.mandatoryMs, byUpstream: given.byUpstream };
   }
 
   /** A refresh brought this in place of what it refreshed. Returns what the tenant works with now; undefined if it held the other no more. */
@@ -194,10 +194,10 @@ export class Ledger extends LedgerReader {
     return to;
   }
 
-  /** A refresh came to nothing. */
-  unrefreshable(identity: Identity, why: Unrefreshable): void {
+  /** A refresh for this tenant came to nothing. */
+  unrefreshable(identity: Identity, tenant: string | undefined, why: Unrefreshable): void {
     if (!identity.known) return;
-    identity.endRefresh(why);
+    identity.endRefresh(tenant, why);
     this.#journal?.learnt(identity);
   }
 

@@ -13,7 +13,9 @@ export class Provisional {
 
   constructor(limit: number) {
     this.#pending = new LRUCache({
-      max: limit,
+      // By size, as in identities.ts.
+      maxSize: limit,
+      sizeCalculation: () => 1,
       dispose: (pending, _, reason) => {
         // Set again under the same key is no farewell; anything else is.
         if (reason !== 'set') pending.dropped = true;

@@ -46,7 +46,9 @@ export class Slots {
     this.#shared = shared;
     this.#told = told;
     this.#recency = new LRUCache({
-      max: limit,
+      // By size, as in identities.ts.
+      maxSize: limit,
+      sizeCalculation: () => 1,
       disposeAfter: (_, session, reason) => {
         if (reason === 'evict') this.#drop(session, 'limit', !this.#shared);
       },

@@ -10,7 +10,10 @@ import type { Identity } from './verdicts.js';
 
 /** State that several processes share, made by `redisStore` of `latchkey/redis`. One store serves one Latchkey. */
 export interface Store {
-  /** Called once, by `createLatchkey`. */
+  /**
+   * Called once, by `createLatchkey`.
+   * @internal
+   */
   attach(host: StoreHost): Replica;
 }
 
@@ -51,7 +54,10 @@ export interface Replica {
 export interface Coordinator {
   /** The right to try an identity first, for the whole fleet, for so many milliseconds. Never rejects. */
   claimCanary(identity: Identity, ms: number): Promise<CanaryClaim>;
-  /** The right to refresh an identity, for the whole fleet, for so many milliseconds. Never rejects. */
+  /**
+   * The right to refresh an identity for the scope's tenant, for the whole fleet, for so many milliseconds. A store that has just gone is waited for,
+   * as long as somebody may have the right still. Never rejects.
+   */
   claimRefresh(identity: Identity, scope: WorkScope, ms: number): Promise<RefreshClaim>;
   /** An incident has opened here. Only who gets `acquired` or `down` reports it. Never rejects. */
   enterIncident(of: IncidentOf, id: string): Promise<IncidentClaim>;
@@ -70,9 +76,11 @@ export type RefreshClaim =
       keep(ms: number): Promise<boolean>;
       /** Gives it back, once, after what came of it has been sent. */
       done(after: AfterRefresh): void;
+      /** Lets it end by itself. */
+      leave(): void;
     }
-  /** Another process has it: `onDone` is called when that process gives it back (not if it dies). Returns how to hear no more. */
-  | { readonly state: 'held'; onDone(listener: (after: AfterRefresh) => void): () => void }
+  /** Another process has it, for so long: `onDone` is called when that process gives it back (not if it dies). Returns how to hear no more. */
+  | { readonly state: 'held'; readonly leftMs: number; onDone(listener: (after: AfterRefresh) => void): () => void }
   | { readonly state: 'down' };
 
 /** Why the right to refresh was given back: there is something new to be seen, there is nothing better to be had, or somebody else may go on. */
@@ -82,8 +90,8 @@ export type AfterRefresh = 'look' | 'nothing' | 'again';
 export type IncidentOf = Pick<Incident, 'provider' | 'fingerprint'>;
 
 export type CanaryClaim =
-  /** `done` says how the call went, once. */
-  | { readonly state: 'acquired'; done(after: AfterCanary): void }
+  /** `done` says how the call went, once; `leave` says nothing, and lets the right end by itself. */
+  | { readonly state: 'acquired'; done(after: AfterCanary): void; leave(): void }
   /** Another process tries it: `onDone` is called when that process says how its call went (not if it dies). */
   | { readonly state: 'held'; onDone(listener: (after: AfterCanary) => void): void }
   | { readonly state: 'down' };

@@ -1,6 +1,6 @@
 import type { Credential } from '../credential/credential.js';
 import { ANY, type Change } from './change.js';
-import type { Hints } from './hints.js';
+import { endOf, type Hints } from './hints.js';
 import type { Identities } from './identities.js';
 import type { Journal } from './journal.js';
 import type { Pins } from './pins.js';
@@ -48,11 +48,16 @@ export class Succession {
     const to = identities.of(from.provider, credential.fingerprint);
     if (to === from) return undefined;
     const given = hints.of(credential, at, to.hinted !== undefined);
-    if (given !== undefined) to.hint(hints.make(to, { ...given, isFresh: true }, now));
+    if (given !== undefined) {
+      const hint = hints.make(to, { ...given, isFresh: true }, now);
+      to.hint(hint);
+      // An issuer gives nothing that has expired already: by a clock here that is wrong, what it says of its end does not count.
+      if (remote === undefined && now >= endOf(hint) - hint.mandatoryMs) to.void(hint.expiresAt, at);
+    }
     // One that is turned away although it is new is not refreshed again and again.
     if (to.ruling.state === 'unproven') {
-      const restMs = restAfter(from);
-      to.endRefresh({ at, until: now + restMs, status: undefined, code: undefined, restMs });
+      const restMs = restAfter(from, tenant);
+      to.endRefresh(tenant, { at, until: now + restMs, status: undefined, code: undefined, restMs });
     }
     // Held while it goes round, so that it is not forgotten in between.
     identities.retain(to, credential);
@@ -82,7 +87,7 @@ export class Succession {
   }
 }
 
-function restAfter({ ruling, unrefreshable }: Identity): number {
-  const before = ruling.state === 'rejected' ? unrefreshable?.restMs : undefined;
+function restAfter(from: Identity, tenant: string | undefined): number {
+  const before = from.ruling.state === 'rejected' ? from.unrefreshable(tenant)?.restMs : undefined;
   return before === undefined ? REST.firstMs : Math.min(2 * before, REST.longestMs);
 }

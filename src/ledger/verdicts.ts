@@ -2,8 +2,9 @@ import type { Credential } from '../credential/credential.js';
 import type { ScopeKeyed, Standing } from '../policy/choose.js';
 import { isStrike, type StrikeRules, type Trial } from '../policy/strikes.js';
 import { type Acceptance, type Rejection, type Ruling, supersedes, UNPROVEN } from '../policy/verdict.js';
-import { type Experience, newExperience, newRareExperience, type RareExperience, type Unrefreshable } from './experience.js';
+import { type Experience, newExperience, newRareExperience, type RareExperience } from './experience.js';
 import { type ExpiryHint, endOf } from './hints.js';
+import { Refusals, type Unrefreshable } from './refusals.js';
 import { Successors } from './successors.js';
 
 /** A credential at a provider: what verdicts belong to. Known by its fingerprint for longer than its value is held. */
@@ -60,7 +61,7 @@ export class Identity implements Standing {
 
   /** Whether it is to be known once no slot points here: for its verdict, or because it is not to be refreshed again. */
   get isMemorable(): boolean {
-    return this.judged || this.unrefreshable !== undefined;
+    return this.judged || (this.refusals?.size ?? 0) > 0;
   }
 
   rulingFor(scope: ScopeKeyed): Ruling | undefined {
@@ -103,7 +104,7 @@ export class Identity implements Standing {
       if (this.#hint !== undefined && ruling.since >= endOf(this.#hint)) this.void(this.#hint.expiresAt, ruling.sent);
       // What works may be refreshed when its time comes.
       const { rare } = experience;
-      if (rare?.unrefreshable?.restMs !== undefined) rare.unrefreshable = undefined;
+      rare?.refusals?.endRests();
       if (rare?.trials !== undefined) rare.trials = tried(rare.trials, ruling.since, false);
     }
     return changed || cleared;
@@ -198,19 +199,22 @@ export class Identity implements Standing {
     rare.successors.set(tenant, identity, at);
   }
 
-  get unrefreshable(): Unrefreshable | undefined {
-    return this.#experience?.rare?.unrefreshable;
+  /** Why it is not refreshed for this tenant. */
+  unrefreshable(tenant: string | undefined): Unrefreshable | undefined {
+    return this.#experience?.rare?.refusals?.get(tenant);
   }
 
-  /** A refresh came to nothing. What an earlier one found out, or one that was forgiven, does not count; nor does a while after for good. */
-  endRefresh(why: Unrefreshable): void {
+  /** The same by tenant. */
+  get refusals(): Refusals | undefined {
+    return this.#experience?.rare?.refusals;
+  }
+
+  /** A refresh for this tenant came to nothing; one that was forgiven does not count. */
+  endRefresh(tenant: string | undefined, why: Unrefreshable): void {
     if (why.at < this.forgivenAt) return;
     const rare = this.#learnRare();
-    const { unrefreshable: present } = rare;
-    // What was refused for good is not refreshed after a while.
-    const isForGood = why.until === undefined;
-    const counts = present === undefined || (isForGood === (present.until === undefined) ? why.at >= present.at : isForGood);
-    if (counts) rare.unrefreshable = why;
+    rare.refusals ??= new Refusals();
+    rare.refusals.add(tenant, why);
   }
 
   /** What the processes of a fleet agree on, in place of what was known here. */
@@ -235,7 +239,7 @@ export class Identity implements Standing {
     experience.voidedBy = Math.min(experience.voidedBy, greatest);
     const { rare } = experience;
     rare?.successors?.restamp(greatest);
-    if (rare?.unrefreshable !== undefined) rare.unrefreshable = { ...rare.unrefreshable, at: Math.min(rare.unrefreshable.at, greatest) };
+    rare?.refusals?.restamp(greatest);
     for (const [key, ruling] of [...experience.scopes.entries()]) experience.scopes.set(key, lower(ruling));
   }
 

@@ -61,7 +61,7 @@ export class IncidentLog {
     const known = this.#afflicted.get(key);
     if (known === undefined || known.absorbed) {
       const block = this.#options.ledger.block(scope);
-      if (this.#closed || block === undefined || !this.#counts(block) || this.#options.isHopeful?.(scope) === true) return undefined;
+      if (this.#closed || block === undefined || !this.#counts(block, scope) || this.#options.isHopeful?.(scope) === true) return undefined;
       const open = known?.incident ?? this.#open.get(block.identity);
       if (known !== undefined || this.#hasRoom(open)) return this.#join(key, scope, known, open, block, call);
       if (call === 'unsent' && open !== undefined) open.suppressed++;
@@ -71,10 +71,10 @@ export class IncidentLog {
     return known.incident.id;
   }
 
-  #counts(block: Block): block is Exclude<Block, { reason: 'missing' }> {
+  #counts(block: Block, { tenant }: WorkScope): block is Exclude<Block, { reason: 'missing' }> {
     const { clock, expiredAfterMs = Number.POSITIVE_INFINITY } = this.#options;
     if (block.reason === 'expired') {
-      const { unrefreshable } = block.identity;
+      const unrefreshable = block.identity.unrefreshable(tenant);
       const isRefused = unrefreshable !== undefined && unrefreshable.until === undefined;
       // Where nothing can come of waiting, nobody does.
       return clock.now() - block.since >= (isRefused ? 0 : expiredAfterMs);

@@ -133,7 +133,7 @@ export class Acquirer {
         const coordinator = this.#coordinator;
         const choice = coordinator && ledger.choose(job.scope);
         if (coordinator === undefined || choice?.identity !== identity) return this.#goFirst(job, identity, lead);
-        const claim = await claimForFleet(job.flight, lead, identity, coordinator, choice.probe ? PROBE_MS : canary.canaryMs);
+        const claim = await claimForFleet(job.flight, lead, identity, coordinator, choice.probe ? PROBE_MS : canary.canaryMs, choice.probe);
         if (claim.state !== 'held') return this.#goFirst(job, identity, lead);
         // Another process puts it to the test: nobody else may, and what that says nobody need wait for.
         const giveBack = choice.probe ? ledger.takeProbe(identity) : undefined;

@@ -14,6 +14,7 @@ export async function claimForFleet(
   identity: Identity,
   coordinator: Coordinator,
   canaryMs: number,
+  isProbe: boolean,
 ): Promise<CanaryClaim> {
   let claim: CanaryClaim;
   try {
@@ -33,6 +34,11 @@ export async function claimForFleet(
     lead.done('next');
     throw error;
   }
-  if (claim.state === 'acquired') lead.alsoTell((after) => claim.done(after));
+  if (claim.state === 'acquired')
+    lead.alsoTell((after) => {
+      // A probe that came to nothing is not made again at once by the next process.
+      if (isProbe && after === 'next') claim.leave();
+      else claim.done(after);
+    });
   return claim;
 }

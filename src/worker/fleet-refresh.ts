@@ -2,8 +2,10 @@ import { startTimer } from '../clock.js';
 import type { AfterRefresh, Coordinator, RefreshClaim } from '../ledger/store.js';
 import type { RefreshFlight } from './refresh-flight.js';
 
-/** A process that holds the right and does not give it back is dead, or has paused between its tries: it is looked at twice. */
+/** A process that holds the right and does not give it back in time is dead, or has prolonged it: it is looked at twice. */
 const MOST_LOOKS = 2;
+/** A right whose time is up is given to somebody else a moment later. */
+const LATE_MS = 50;
 
 /**
  * Waits until it is this process's turn to refresh, or another has done so. `busy`: another goes on trying. `nothing`: it found nothing better. `done`: it is
@@ -27,7 +29,9 @@ export async function awaitFleet(
       else claim.done('look');
       return 'done';
     }
-    const after = await givenBack(flight, claim, ms);
+    // Longer than a try takes: it pauses between its tries.
+    if (claim.leftMs > ms) return 'busy';
+    const after = await givenBack(flight, claim);
     if (after === 'nothing') return 'nothing';
     if (after === undefined && ++late >= MOST_LOOKS) return 'busy';
   }
@@ -35,7 +39,7 @@ export async function awaitFleet(
 }
 
 /** Why another process gave the right back; undefined if it did not in time. */
-function givenBack(flight: RefreshFlight, claim: Extract<RefreshClaim, { state: 'held' }>, ms: number): Promise<AfterRefresh | undefined> {
+function givenBack(flight: RefreshFlight, claim: Extract<RefreshClaim, { state: 'held' }>): Promise<AfterRefresh | undefined> {
   return new Promise((resolve) => {
     const end = (after: AfterRefresh | undefined): void => {
       timer.cancel();
@@ -43,7 +47,7 @@ function givenBack(flight: RefreshFlight, claim: Extract<RefreshClaim, { state: 
       flight.unhear = undefined;
       resolve(after);
     };
-    const timer = startTimer(ms, () => end(undefined));
+    const timer = startTimer(claim.leftMs + LATE_MS, () => end(undefined));
     const unhear = claim.onDone(end);
     flight.unhear = () => end('again');
   });

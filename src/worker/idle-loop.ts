@@ -4,7 +4,10 @@ import type { Scope } from '../ledger/scope-key.js';
 import type { Attempt } from './job.js';
 import type { RunOptions } from './run-options.js';
 
-/** What an idle loop needs of a Latchkey. */
+/**
+ * What an idle loop needs of a Latchkey.
+ * @inline
+ */
 interface Gate {
   canRun(scope: Scope): boolean;
   isLoaded?(scope: Scope): boolean;
@@ -13,6 +16,7 @@ interface Gate {
   on<Name extends LatchkeyEventName>(event: Name, listener: LatchkeyListener<Name>): () => void;
 }
 
+/** What a task gets beside its item. */
 export interface IdleTask {
   /** `latchkey.run` for the item's scope; a blocked scope resolves with undefined unless `whenBlocked` says otherwise. */
   run<T>(attempt: Attempt<T>, options?: RunOptions): Promise<T | undefined>;
@@ -20,14 +24,17 @@ export interface IdleTask {
   readonly signal: AbortSignal;
 }
 
+/** Options of `createIdleLoop`. */
 export interface IdleLoopOptions<T> {
   /** From one tick to the next, in milliseconds. A tick is left out while one before it still hands out its work. */
   readonly everyMs: number;
   /** Asked anew at each tick, and drawn from as places come free. */
   readonly items: () => Iterable<T>;
+  /** Whose work an item is. */
   readonly scope: (item: T) => Scope;
   /** What may not run twice at once. Default: the scope. */
   readonly key?: ((item: T) => string) | undefined;
+  /** Does the work of one item; what it throws is counted, and told to `onError`. */
   readonly task: (item: T, context: IdleTask) => Promise<unknown>;
   /** Tasks at once, asked whenever a place comes free. Default 4. */
   readonly concurrency?: number | (() => number) | undefined;
@@ -47,6 +54,7 @@ export interface TickSummary {
   readonly busy: number;
 }
 
+/** What `createIdleLoop` gives. Nothing ticks before `start()`. */
 export interface IdleLoop {
   /** Ticks every `everyMs`, the first time after that long. Does nothing if it runs. */
   start(): void;

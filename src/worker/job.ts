@@ -21,6 +21,7 @@ import { DEFAULT_PARK_MS, type RunOptions } from './run-options.js';
 import type { Seats } from './seats.js';
 import type { StatusBoard } from './status-board.js';
 
+/** Makes one call with the lease’s credential. What it returns or throws is looked at for what it says about the credential. */
 export type Attempt<T> = (lease: Lease, context: RunContext) => T | Promise<T>;
 
 /** The parts that work is done with. */

@@ -39,7 +39,7 @@ export class RefreshFlight {
 
   constructor(identity: Identity, scope: WorkScope, source: Source, began: Beginning) {
     this.identity = identity;
-    this.key = flightKey(identity);
+    this.key = flightKey(identity, scope.tenant);
     this.scope = scope;
     this.source = source;
     this.holder = began.holder;
@@ -50,6 +50,11 @@ export class RefreshFlight {
   /** Worth waiting for: a try is out, and those before it have not failed for long. */
   get isPromising(): boolean {
     return !this.#isOver && this.next === undefined && this.progress.phase === 'refreshing';
+  }
+
+  /** Whether it is lent by somebody that is not known here, on whose behalf nothing can be had. */
+  get isStranger(): boolean {
+    return this.source === 'global' && this.holder.session === undefined;
   }
 
   /** Evicted and presented again while a try was out, it is known anew. */
@@ -80,7 +85,7 @@ export class RefreshFlight {
   }
 }
 
-/** One for each credential at each provider. */
-export function flightKey({ provider, fingerprint }: Identity): string {
-  return scopeKey(provider, fingerprint);
+/** One for each credential that a tenant has at a provider: another that holds the same bytes may have another refresh token. */
+export function flightKey({ provider, fingerprint }: Identity, tenant: string | undefined): string {
+  return scopeKey(tenant, provider, fingerprint);
 }

@@ -24,8 +24,9 @@ export function install(
 ): boolean {
   const known = ledger.identity(scope, credential);
   if (known === identity || (known !== undefined && isDead(known, clock.now()))) return false;
-  const expiresAt = ledger.expiryOf(identity.provider, credential);
-  if (expiresAt !== undefined && clock.now() >= expiresAt) return false;
+  const expiry = ledger.expiryOf(identity.provider, credential);
+  // One that has expired by its issuer's clock can be none that the issuer has just given: then it is the clock here that is wrong.
+  if (expiry !== undefined && !expiry.byUpstream && clock.now() >= expiry.endsAt) return false;
   const from = identity.fingerprint;
   const to = ledger.succeed(identity, { tenant: scope.tenant, credential, at }, onSucceeded);
   // Nobody holds the old one any more: a client has brought another, or has left.

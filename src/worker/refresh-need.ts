@@ -12,13 +12,14 @@ export function isOver({ identity, obstacle, refused }: Candidate): boolean {
 
 /** Whether a refresh may be asked for: it has not been refused, nor found to bring nothing better a moment ago. */
 export function mayRefresh(identity: Identity, { tenant, minTtlMs }: WorkScope, now: number): boolean {
-  const { credential, unrefreshable, hinted, ruling } = identity;
+  const { credential, hinted, ruling } = identity;
+  const unrefreshable = identity.unrefreshable(tenant);
   if (credential === undefined) return false;
   const isOut = isDead(identity, now);
   // What came of it was turned away, and a client that does not know of that has presented it again.
   const next = identity.successor(tenant);
-  if (next?.unrefreshable?.restMs !== undefined && next.ruling.state === 'rejected' && now < (next.unrefreshable.until ?? now))
-    return false;
+  const rest = next?.unrefreshable(tenant);
+  if (rest?.restMs !== undefined && next?.ruling.state === 'rejected' && now < (rest.until ?? now)) return false;
   // Where a new one does not last long enough, the next would not either.
   const isTooShort = hinted?.freshMs !== undefined && hinted.freshMs <= minTtlMs;
   if (isTooShort && !isOut) return false;

@@ -3,6 +3,7 @@ import type { Credential } from '../credential/credential.js';
 import type { Candidate } from '../ledger/block.js';
 import type { Choice } from '../ledger/call.js';
 import { IssuedLease } from '../ledger/lease.js';
+import type { Unrefreshable } from '../ledger/refusals.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Settler } from '../ledger/settle.js';
 import type { AfterRefresh, Coordinator } from '../ledger/store.js';
@@ -12,12 +13,11 @@ import { afterTransient, type RefreshFailure } from '../policy/refresh.js';
 import { awaitFleet } from './fleet-refresh.js';
 import { callRefresh, type RefreshFunction, withoutWords } from './refresh-call.js';
 import { readRefreshFailure, type ThrownFailure } from './refresh-failure.js';
-import { flightKey, RefreshFlight } from './refresh-flight.js';
+import { RefreshFlight } from './refresh-flight.js';
+import { RefreshFlights } from './refresh-flights.js';
 import { type InstallOptions, install } from './refresh-install.js';
 import { isOver, isRefreshNeeded, lenderScope, mayRefresh } from './refresh-need.js';
 
-/** Refreshes that go on at once; beyond them one that pauses makes room, and if none does, the next call asks again. */
-const MOST_FLIGHTS = 1_000;
 /** A refresh that brought nothing better is not asked for again before. */
 const AGAIN_MS = 10 * 60_000;
 /** Longer than the try itself, for the way to the store and back. */
@@ -33,14 +33,12 @@ export interface RefresherOptions extends InstallOptions {
   /** How a scope stands may have changed. */
   readonly onChanged: (identity: Identity) => void;
   readonly coordinator?: Coordinator | undefined;
-  readonly isFleet?: (() => boolean) | undefined;
 }
 
-/** Gets new credentials in place of old ones: one refresh of each at a time, whoever asks for it, in the whole fleet as long as its store answers. */
+/** Gets new credentials in place of old ones: one refresh of each at a time, whoever asks for it, in the whole fleet unless its store stays away. */
 export class Refresher {
   readonly #options: RefresherOptions;
-  /** By provider and fingerprint: one that was evicted and presented again meanwhile is another identity, with the same refresh token. */
-  readonly #flights = new Map<string, RefreshFlight>();
+  readonly #flights = new RefreshFlights();
   #closed = false;
 
   constructor(options: RefresherOptions) {
@@ -57,7 +55,7 @@ export class Refresher {
     // Its own first, whatever becomes of what it could be lent.
     for (const candidate of this.#options.ledger.candidates(scope)) {
       const isWanted = isOver(candidate) && this.#mayRefresh(candidate.identity, scope);
-      const flight = this.#flights.get(flightKey(candidate.identity)) ?? (isWanted ? this.#begin(scope, candidate) : undefined);
+      const flight = this.#flights.of(candidate.identity, scope) ?? (isWanted ? this.#begin(scope, candidate) : undefined);
       if (flight?.isPromising === true) return flight;
     }
     return undefined;
@@ -67,51 +65,43 @@ export class Refresher {
   advise(scope: WorkScope, { source, identity }: Choice): void {
     if (source === 'global' && scope.session !== undefined) {
       const [own] = this.#options.ledger.candidates(scope);
-      if (own?.source !== 'session' || this.#flights.has(flightKey(own.identity)) || !isOver(own)) return;
+      if (own?.source !== 'session' || this.#flights.of(own.identity, scope) !== undefined || !isOver(own)) return;
       if (this.#mayRefresh(own.identity, scope)) this.#begin(scope, own);
       return;
     }
     const { refreshAt } = identity;
-    if (refreshAt === undefined || this.#options.clock.now() < refreshAt || this.#flights.has(flightKey(identity))) return;
+    if (refreshAt === undefined || this.#options.clock.now() < refreshAt || this.#flights.of(identity, scope) !== undefined) return;
     if (this.#mayRefresh(identity, scope)) this.#begin(scope, { source, identity });
   }
 
   /** Whether a blocked scope may have a credential soon: a refresh is on its way that has not failed for long, or would be if it were asked for. */
   isHopeful(scope: WorkScope): boolean {
-    const flight = this.#flightFor(scope);
+    const flight = this.#flights.for(scope, this.#options.ledger);
     return flight === undefined ? this.#refreshable(scope) !== undefined : flight.progress.phase === 'refreshing';
   }
 
   /** The refresh that a blocked scope depends on, and when it is tried next. */
   progress(scope: WorkScope): Pick<RefreshFlight, 'progress' | 'next' | 'isPromising'> | undefined {
-    return this.#flightFor(scope);
+    return this.#flights.for(scope, this.#options.ledger);
   }
 
   /** An operator has forgiven: what pauses since before is asked for anew when work wants it. */
   forgiven(): void {
-    for (const flight of [...this.#flights.values()])
+    for (const flight of this.#flights.all())
       if (flight.next !== undefined && flight.identity.forgivenAt > flight.startedAt) this.#end(flight, 'again');
   }
 
   /** Resolves once no try is out: what a refresh token was used up for is not to be lost. No new one begins. */
   async settled(): Promise<void> {
     this.#closed = true;
-    for (const flight of [...this.#flights.values()]) if (flight.controller === undefined) this.#end(flight, 'again');
-    await Promise.all([...this.#flights.values()].map((flight) => new Promise<void>((resolve) => flight.wait(resolve))));
+    for (const flight of this.#flights.all()) if (flight.controller === undefined) this.#end(flight, 'again');
+    await Promise.all(this.#flights.all().map((flight) => new Promise<void>((resolve) => flight.wait(resolve))));
   }
 
   close(): void {
     this.#closed = true;
-    for (const flight of [...this.#flights.values()]) this.#end(flight, 'again');
-  }
-
-  #flightFor(scope: WorkScope): RefreshFlight | undefined {
-    if (this.#flights.size === 0) return undefined;
-    for (const { identity } of this.#options.ledger.candidates(scope)) {
-      const flight = this.#flights.get(flightKey(identity));
-      if (flight !== undefined) return flight;
-    }
-    return undefined;
+    // What a try that is out comes to is not known: nobody else may begin before the time that it had is over.
+    for (const flight of this.#flights.all()) this.#end(flight, flight.controller === undefined ? 'again' : 'unknown');
   }
 
   #refreshable(scope: WorkScope): Candidate | undefined {
@@ -129,7 +119,7 @@ export class Refresher {
     const holder = found.source === 'global' ? lenderScope(ledger, scope) : scope;
     const began = { now: clock.now(), number: ledger.sequence.next(), holder };
     const flight = new RefreshFlight(found.identity, scope, found.source, began);
-    this.#flights.set(flight.key, flight);
+    this.#flights.add(flight);
     this.#options.onChanged(flight.identity);
     this.#try(flight).catch(() => {});
     return flight;
@@ -137,13 +127,9 @@ export class Refresher {
 
   /** One that pauses anyway is asked for anew when its work wants it. */
   #makeRoom(): boolean {
-    if (this.#flights.size < MOST_FLIGHTS) return true;
-    for (const flight of this.#flights.values()) {
-      if (flight.next === undefined) continue;
-      this.#end(flight, 'again');
-      return true;
-    }
-    return false;
+    const pausing = this.#flights.isFull ? this.#flights.pausing() : undefined;
+    if (pausing !== undefined) this.#end(pausing, 'again');
+    return !this.#flights.isFull;
   }
 
   async #try(flight: RefreshFlight): Promise<void> {
@@ -168,11 +154,11 @@ export class Refresher {
           this.#installLate(flight, late, sent);
         });
         flight.refind(ledger, credential);
-        if (this.#isCurrent(flight)) this.#answered(flight, answer, sent);
+        if (this.#flights.has(flight)) this.#answered(flight, answer, sent);
       } catch (error) {
         const thrown = await readRefreshFailure(error);
         flight.refind(ledger, credential);
-        if (this.#isCurrent(flight)) this.#failed(flight, error, thrown, sent);
+        if (this.#flights.has(flight)) this.#failed(flight, error, thrown, sent);
       }
     } catch (error) {
       // A clock of the user's that throws, say.
@@ -181,21 +167,17 @@ export class Refresher {
     }
   }
 
-  #isCurrent(flight: RefreshFlight): boolean {
-    return this.#flights.get(flight.key) === flight;
-  }
-
   /** Whether there is still something to refresh, once it is this process's turn. */
   async #mayTry(flight: RefreshFlight): Promise<boolean> {
-    const { coordinator, isFleet, tryMs } = this.#options;
-    if (coordinator !== undefined && isFleet?.() === true) {
-      const turn = await awaitFleet(flight, coordinator, tryMs + LOCK_MARGIN_MS, () => this.#isCurrent(flight) && this.#isNeeded(flight));
-      if (!this.#isCurrent(flight)) return false;
+    const { coordinator, tryMs, ledger } = this.#options;
+    if (coordinator !== undefined) {
+      const turn = await awaitFleet(flight, coordinator, tryMs + LOCK_MARGIN_MS, () => this.#flights.has(flight) && this.#isNeeded(flight));
+      if (!this.#flights.has(flight)) return false;
       if (turn === 'busy') {
         this.#pause(flight);
         return false;
       }
-      if (turn === 'nothing') this.#rest(flight, this.#options.ledger.sequence.next());
+      if (turn === 'nothing') flight.identity.endRefresh(flight.scope.tenant, this.#rest(ledger.sequence.next()));
     }
     if (this.#isNeeded(flight)) return true;
     this.#end(flight, 'look');
@@ -211,34 +193,40 @@ export class Refresher {
       this.#end(flight, 'look');
       return;
     }
-    const { identity } = flight;
-    this.#rest(flight, sent);
-    this.#tell(flight, { kind: 'unchanged', status: undefined, code: undefined }, identity.unrefreshable?.until);
-    this.#end(flight, 'nothing');
-    this.#options.onStuck(flight.scope);
+    const { identity, scope } = flight;
+    const rest = this.#rest(sent);
+    // A process that knows who lent it may have a refresh token for it.
+    if (flight.isStranger) identity.endRefresh(scope.tenant, rest);
+    else this.#options.ledger.unrefreshable(identity, scope.tenant, rest);
+    this.#tell(flight, { kind: 'unchanged', status: undefined, code: undefined }, rest.until);
+    this.#end(flight, flight.isStranger ? 'again' : 'nothing');
+    this.#options.onStuck(scope);
   }
 
   #installLate(flight: RefreshFlight, credential: Credential, sent: number): void {
     if (this.#closed || !install(this.#options, flight, credential, sent)) return;
-    if (this.#isCurrent(flight)) this.#end(flight, 'look');
+    if (this.#flights.has(flight)) this.#end(flight, 'look');
   }
 
   #failed(flight: RefreshFlight, error: unknown, { failure, isOdd }: ThrownFailure, sent: number): void {
     const { identity } = flight;
+    const { tenant } = flight.scope;
     const { ledger, clock, emitter, refresh } = this.#options;
     if (isOdd) emitter.contain('refresh', withoutWords(error), refresh);
     switch (failure.kind) {
       case 'transient':
         this.#pause(flight, failure);
         return;
-      case 'aborted':
-        this.#rest(flight, sent);
-        this.#tell(flight, failure, identity.unrefreshable?.until);
+      case 'aborted': {
+        const rest = this.#rest(sent);
+        ledger.unrefreshable(identity, tenant, rest);
+        this.#tell(flight, failure, rest.until);
         this.#end(flight, 'again');
         return;
+      }
       case 'permanent': {
         const { status, code } = failure;
-        ledger.unrefreshable(identity, { at: sent, until: undefined, status, code });
+        ledger.unrefreshable(identity, tenant, { at: sent, until: undefined, status, code });
         // What works still is worked with until it is over: then there is nothing to wait for.
         if (isDead(identity, clock.now())) ledger.condemn(identity, sent, status);
         this.#tell(flight, failure, undefined);
@@ -251,14 +239,16 @@ export class Refresher {
   /** Until the next try, or for good. Whoever waits is told that it takes longer. */
   #pause(flight: RefreshFlight, failure?: RefreshFailure): void {
     const { clock, ledger, onStuck, onChanged, tryMs } = this.#options;
+    const { identity, scope } = flight;
     const now = clock.now();
     const before = flight.progress.phase;
     const after = afterTransient(flight.progress, now);
     if (failure !== undefined) this.#tell(flight, failure, after?.at);
     if (after === undefined) {
-      ledger.unrefreshable(flight.identity, { at: ledger.sequence.next(), until: undefined, status: failure?.status, code: failure?.code });
+      const [status, code] = [failure?.status, failure?.code];
+      ledger.unrefreshable(identity, scope.tenant, { at: ledger.sequence.next(), until: undefined, status, code });
       this.#end(flight, 'look');
-      onStuck(flight.scope);
+      onStuck(scope);
       return;
     }
     flight.progress = after.progress;
@@ -268,22 +258,22 @@ export class Refresher {
     // As long as it goes on here, no other process has to begin.
     void flight.claim?.keep(after.at - now + tryMs + LOCK_MARGIN_MS);
     flight.release();
-    onChanged(flight.identity);
-    if (before !== after.progress.phase) onStuck(flight.scope);
+    onChanged(identity);
+    if (before !== after.progress.phase) onStuck(scope);
   }
 
   /** It brought nothing, and is not asked again for a while. */
-  #rest({ identity }: RefreshFlight, sent: number): void {
-    identity.endRefresh({ at: sent, until: this.#options.clock.now() + AGAIN_MS, status: undefined, code: undefined });
+  #rest(sent: number): Unrefreshable {
+    return { at: sent, until: this.#options.clock.now() + AGAIN_MS, status: undefined, code: undefined };
   }
 
-  #end(flight: RefreshFlight, after: AfterRefresh): void {
-    if (!this.#isCurrent(flight)) return;
-    this.#flights.delete(flight.key);
+  #end(flight: RefreshFlight, after: AfterRefresh | 'unknown'): void {
+    if (!this.#flights.delete(flight)) return;
     const { claim } = flight;
     flight.claim = undefined;
     flight.stop();
-    claim?.done(after);
+    if (after === 'unknown') claim?.leave();
+    else claim?.done(after);
     flight.release();
     this.#options.onChanged(flight.identity);
   }

@@ -1,5 +1,6 @@
 import type { TransientOptions } from './transient.js';
 
+/** Options of `run`. */
 export interface RunOptions {
   /** What to do when the scope has no usable credential: fail (default), resolve with undefined, or wait for fresh auth. */
   readonly whenBlocked?: 'throw' | 'skip' | 'park' | undefined;

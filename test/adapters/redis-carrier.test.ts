@@ -530,21 +530,34 @@ function contract(backendOf: (logLength?: number) => Backend): void {
   });
 
   describe('locks', () => {
+    const isLeftOf =
+      (ms: number) =>
+      (left: number): boolean =>
+        left > ms - 20_000 && left <= ms;
+
     it('belong to one owner at a time', async () => {
-      expect(await a.carrier.lock(A, 'one', 60_000)).toBe(true);
-      expect(await a.carrier.lock(A, 'two', 60_000)).toBe(false);
-      expect(await a.carrier.lock(A, 'one', 60_000)).toBe(true);
-      expect(await a.carrier.lock(B, 'two', 60_000)).toBe(true);
+      expect(await a.carrier.lock(A, 'one', 60_000)).toBe(0);
+      expect(await a.carrier.lock(A, 'two', 90_000)).toSatisfy(isLeftOf(60_000));
+      expect(await a.carrier.lock(A, 'one', 60_000)).toBe(0);
+      expect(await a.carrier.lock(B, 'two', 60_000)).toBe(0);
+    });
+
+    it('last as long as their owner said last, longer or shorter', async () => {
+      await a.carrier.lock(A, 'one', 60_000);
+      await a.carrier.lock(A, 'one', 120_000);
+      expect(await a.carrier.lock(A, 'two', 1)).toSatisfy(isLeftOf(120_000));
+      await a.carrier.lock(A, 'one', 30);
+      await until(async () => (await a.carrier.lock(A, 'two', 60_000)) === 0, 2_000);
     });
 
     it('are given back by their owner only, and everybody is told', async () => {
       const b = await listening(await backend.carrier());
       await a.carrier.lock(A, 'one', 60_000);
       await a.carrier.unlock(A, 'two', 'not mine');
-      expect(await b.carrier.lock(A, 'two', 60_000)).toBe(false);
+      expect(await b.carrier.lock(A, 'two', 90_000)).toSatisfy(isLeftOf(60_000));
       await a.carrier.unlock(A, 'one', 'go');
       await a.carrier.unlock(A, 'one', 'again');
-      expect(await b.carrier.lock(A, 'two', 60_000)).toBe(true);
+      expect(await b.carrier.lock(A, 'two', 60_000)).toBe(0);
       await until(() => a.released.length > 0 && b.released.length > 0);
       expect([a.released, b.released]).toEqual([[[A, 'go']], [[A, 'go']]]);
       await b.carrier.close();
@@ -552,9 +565,9 @@ function contract(backendOf: (logLength?: number) => Backend): void {
 
     it('end by themselves', async () => {
       await a.carrier.lock(A, 'one', 30);
-      await until(() => a.carrier.lock(A, 'two', 60_000), 2_000);
+      await until(async () => (await a.carrier.lock(A, 'two', 60_000)) === 0, 2_000);
       await a.carrier.unlock(A, 'one', 'late');
-      expect(await a.carrier.lock(A, 'three', 60_000)).toBe(false);
+      expect(await a.carrier.lock(A, 'three', 90_000)).toSatisfy(isLeftOf(60_000));
     });
   });
 

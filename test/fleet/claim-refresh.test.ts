@@ -9,6 +9,7 @@ import { Identity } from '../../src/ledger/verdicts.js';
 import { freezeTime, settled } from '../support/clock.js';
 import { deferred } from '../support/deferred.js';
 import { MemoryStore } from '../support/memory-carrier.js';
+import { QUIET_LINK } from '../support/quiet-link.js';
 
 beforeEach(freezeTime);
 afterEach(() => void vi.useRealTimers());
@@ -24,9 +25,12 @@ function fleet() {
   const process = (fetch: (refs: readonly RecordRef[]) => Promise<void> = async () => {}) => {
     const carrier = store.carrier();
     const state = { up: true };
+    const link: { greet(): void } = { greet: () => {} };
     const released: string[] = [];
     const fetched: RecordRef[] = [];
     const coordinator = new FleetCoordinator({
+      ...QUIET_LINK,
+      greet: async () => link.greet(),
       carrier,
       names,
       isUp: () => state.up,
@@ -40,7 +44,7 @@ function fleet() {
       },
     });
     carrier.open({ idleMs: 60_000 }, { message: () => {}, released: (lock, note) => coordinator.released(lock, note), gap: () => {} });
-    return { coordinator, carrier, state, released, fetched, claim: (of = A, ms = MS) => coordinator.claimRefresh(of, SCOPE, ms) };
+    return { coordinator, carrier, state, link, released, fetched, claim: (of = A, ms = MS) => coordinator.claimRefresh(of, SCOPE, ms) };
   };
   return { store, process };
 }
@@ -56,7 +60,7 @@ function heardBy(claim: RefreshClaim): { readonly heard: AfterRefresh[]; readonl
   return { heard, stop: claim.onDone((after) => void heard.push(after)) };
 }
 
-const lockOf = (of: Identity): string => names.lock('refresh', names.identity(of.provider, of.fingerprint));
+const lockOf = (of: Identity): string => names.lock('refresh', names.identity(of.provider, of.fingerprint), names.tenant('T'));
 
 describe('claimRefresh', () => {
   for (const after of ['look', 'nothing', 'again'] as const) {
@@ -109,9 +113,8 @@ describe('claimRefresh', () => {
     ]);
     await two.claim();
     expect(two.fetched).toEqual([]);
-    fetching.reject(new StoreError('STORE_DOWN', 'no answer in time'));
+    fetching.resolve();
     await settled();
-    // What is known here has to do.
     expect(claim?.state).toBe('acquired');
   });
 
@@ -161,36 +164,138 @@ describe('claimRefresh', () => {
     expect(await mine.keep(MS)).toBe(true);
   });
 
-  it('there is nobody to ask for it: not up, not reached, or closed', async () => {
-    const { store, process } = fleet();
+  it('there is nobody to ask for it: never up, or closed', async () => {
+    const { process } = fleet();
     const [one, two] = [process(), process()];
     one.state.up = false;
     expect(await one.claim()).toEqual({ state: 'down' });
     one.state.up = true;
-    store.down = true;
-    expect(await one.claim()).toEqual({ state: 'down' });
-    store.down = false;
     await one.coordinator.close();
     expect(await one.claim()).toEqual({ state: 'down' });
     acquired(await two.claim());
+  });
+
+  it('a store that has gone is waited for as long as somebody may have it, and no longer', async () => {
+    const { process } = fleet();
+    const one = process();
+    acquired(await one.claim(B)).done('look');
+    one.state.up = false;
+    one.coordinator.lost();
+    await vi.advanceTimersByTimeAsync(10_000);
+    const answers: string[] = [];
+    void one.claim().then(({ state }) => answers.push(state));
+    await vi.advanceTimersByTimeAsync(MS - 10_001);
+    expect(answers).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(answers).toEqual(['down']);
+    expect(await one.claim()).toEqual({ state: 'down' });
+    one.state.up = true;
+    one.coordinator.found();
+    acquired(await one.claim());
+  });
+
+  it('is asked for again as soon as the store is back, and nobody else has got it meanwhile', async () => {
+    const { store, process } = fleet();
+    const [one, two] = [process(), process()];
+    const theirs = acquired(await two.claim());
+    store.down = true;
+    const claiming = one.claim();
+    await settled();
+    one.state.up = false;
+    one.coordinator.lost();
+    await vi.advanceTimersByTimeAsync(1_000);
+    store.down = false;
+    one.state.up = true;
+    one.coordinator.found();
+    const { heard } = heardBy(await claiming);
+    theirs.done('look');
+    await settled();
+    expect(heard).toEqual(['look']);
+  });
+
+  it('that the store has another epoch only takes asking it where it stands', async () => {
+    const { process } = fleet();
+    const one = process();
+    acquired(await one.claim(B)).done('look');
+    one.state.up = false;
+    one.link.greet = () => {
+      one.state.up = true;
+    };
+    acquired(await one.claim());
+  });
+
+  it('a store that was emptied has what is held here again', async () => {
+    const { store, process } = fleet();
+    const [one, two] = [process(), process()];
+    const mine = acquired(await one.claim());
+    await vi.advanceTimersByTimeAsync(1_000);
+    store.reset();
+    one.coordinator.reset();
+    await settled();
+    const claim = await two.claim();
+    expect(claim).toMatchObject({ state: 'held', leftMs: MS - 1_000 });
+    mine.done('look');
+    await settled();
+    store.reset();
+    one.coordinator.reset();
+    await settled();
+    acquired(await two.claim());
+  });
+
+  it('is had for all of its time from when what the store knows is here', async () => {
+    const { process } = fleet();
+    const [one, two] = [process(() => new Promise((resolve) => setTimeout(resolve, 5_000))), process()];
+    const claiming = one.claim();
+    await vi.advanceTimersByTimeAsync(5_000);
+    acquired(await claiming);
+    expect(await two.claim()).toMatchObject({ state: 'held', leftMs: MS });
+  });
+
+  it('is not had before what the store knows is here', async () => {
+    const { process } = fleet();
+    let fails = 3;
+    const one = process(async () => {
+      if (fails-- > 0) throw new StoreError('STORE_DOWN', 'no answer in time');
+    });
+    const claiming = one.claim();
+    await vi.advanceTimersByTimeAsync(1_000);
+    acquired(await claiming);
+    expect(fails).toBe(-1);
+    expect(one.released).toEqual(['again', 'again', 'again']);
+  });
+
+  it('that is left is nobody’s to give back', async () => {
+    const { process } = fleet();
+    const [one, two] = [process(), process()];
+    const mine = acquired(await one.claim());
+    mine.leave();
+    mine.done('look');
+    await one.coordinator.close();
+    await settled();
+    expect(await two.claim()).toMatchObject({ state: 'held', leftMs: MS });
   });
 
   it('asked for and granted after nobody waits for it, it is given back when the store answers', async () => {
     const { process } = fleet();
     const [one, two] = [process(), process()];
     one.carrier.losesAnswers = true;
-    expect((await one.claim()).state).toBe('down');
+    const answers: string[] = [];
+    void one.claim().then(({ state }) => answers.push(state));
+    await vi.advanceTimersByTimeAsync(MS + 1_000);
+    expect(answers).toEqual(['down']);
     await settled();
     one.carrier.losesAnswers = false;
     acquired(await two.claim());
   });
 
-  it('whoever waits goes on alone when the store is gone', async () => {
+  it('whoever waits goes on waiting when the store is gone, and looks when it is back', async () => {
     const { process } = fleet();
     const [one, two] = [process(), process()];
     await one.claim();
     const { heard } = heardBy(await two.claim());
     two.coordinator.lost();
+    expect(heard).toEqual([]);
+    two.coordinator.found();
     expect(heard).toEqual(['again']);
   });
 
@@ -215,6 +320,8 @@ describe('claimRefresh', () => {
     const [one, two] = [process(), process()];
     acquired(await one.claim());
     const claiming = two.claim();
+    // Asked, but not answered.
+    for (let turn = 0; turn < 2; turn++) await Promise.resolve();
     two.coordinator.released(lockOf(A), 'nothing');
     const { heard } = heardBy(await claiming);
     expect(heard).toEqual([]);

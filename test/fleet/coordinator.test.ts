@@ -9,6 +9,7 @@ import type { AfterCanary } from '../../src/policy/canary.js';
 import { freezeTime, settled } from '../support/clock.js';
 import { deferred } from '../support/deferred.js';
 import { MemoryStore } from '../support/memory-carrier.js';
+import { QUIET_LINK } from '../support/quiet-link.js';
 
 beforeEach(freezeTime);
 afterEach(() => void vi.useRealTimers());
@@ -50,6 +51,7 @@ function fleet() {
     const released: { lock: string; owner: string; note: string }[] = [];
     const refreshed: string[] = [];
     const coordinator = new FleetCoordinator({
+      ...QUIET_LINK,
       carrier: watched(carrier, (name, args) => void calls.push(name === 'enter' ? `enter ${args[2]}` : name)),
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => state.up,
@@ -207,6 +209,7 @@ describe('claimCanary', () => {
     await settled();
     const refreshing = deferred();
     const three = new FleetCoordinator({
+      ...QUIET_LINK,
       carrier: one.carrier,
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,
@@ -420,6 +423,7 @@ describe('incidents', () => {
 
   it('is the first also if it hears so only when it asks again', async () => {
     const coordinator = new FleetCoordinator({
+      ...QUIET_LINK,
       carrier: { ...fleet().process().carrier, enter: async (_, __, tag) => ({ first: false, tag }) },
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,
@@ -456,6 +460,7 @@ describe('incidents', () => {
     const calls: string[] = [];
     let entered = 0;
     const coordinator = new FleetCoordinator({
+      ...QUIET_LINK,
       carrier: {
         ...watched(carrier, (name) => void calls.push(name)),
         enter: (...args) => (entered++ === 0 ? carrier.enter(...args) : answer.promise),
@@ -507,6 +512,7 @@ describe('incidents', () => {
     const { carrier } = process();
     const told: unknown[] = [];
     const coordinator = new FleetCoordinator({
+      ...QUIET_LINK,
       carrier: watched(carrier, (_, args) => void told.push(args)),
       names: new Names(new Uint8Array(32), 'app'),
       isUp: () => true,

@@ -7,6 +7,7 @@ import { throwing } from '../support/attempts.js';
 import { freezeTime, settled } from '../support/clock.js';
 import { type MemoryCarrier, MemoryStore } from '../support/memory-carrier.js';
 import { MemoryFleet } from '../support/memory-fleet.js';
+import { QUIET_LINK } from '../support/quiet-link.js';
 import { recordingReporter } from '../support/reporter.js';
 
 beforeEach(freezeTime);
@@ -32,7 +33,14 @@ function fleet() {
     const state = { up: true };
     const told: string[] = [];
     const names = new Names(new Uint8Array(32), 'app');
-    const coordinator = new FleetCoordinator({ carrier, names, isUp: () => state.up, release: () => {}, fetch: async () => {} });
+    const coordinator = new FleetCoordinator({
+      ...QUIET_LINK,
+      carrier,
+      names,
+      isUp: () => state.up,
+      release: () => {},
+      fetch: async () => {},
+    });
     return {
       coordinator,
       carrier,
@@ -292,7 +300,7 @@ describe('with a store behind it', () => {
     await settled();
     await two.latchkey.load([mine]);
     const { lock } = one.carrier;
-    let grant: (() => Promise<boolean>) | undefined;
+    let grant: (() => Promise<number>) | undefined;
     one.carrier.lock = (...args) => {
       grant = () => lock(...args);
       return lock(...args);

@@ -3,6 +3,7 @@ import { apiKey, bearer, type Latchkey, type LatchkeyOptions } from '../../src/i
 import { statusError } from '../support/attempts.js';
 import { credentialOf, frozenFleet, pass } from '../support/frozen-fleet.js';
 import type { MemoryProcess } from '../support/memory-fleet.js';
+import { endpointDown } from '../support/refreshing.js';
 import { TokenFamily } from '../support/token-family.js';
 
 const SESSIONS = ['S0', 'S1', 'S2', 'S3'] as const;
@@ -208,19 +209,43 @@ describe('a refresh in a fleet', () => {
     expect(family).toMatchObject({ tries: [OLD], isDead: false });
   });
 
-  it('is done by the next process at once when its holder closes', async () => {
+  it('that is out when its process closes may have used the refresh token up: no other begins within the time that it had', async () => {
     const family = new TokenFamily();
-    const [closing] = [add({ refresh: () => new Promise(() => {}) })];
-    const [next] = [add({ refresh: family.refresh })];
+    const closing = add({ refresh: (lease) => family.refresh(lease, { signal: new AbortController().signal }), refreshMs: 5_000 });
+    const next = add({ refresh: family.refresh, refreshMs: 5_000 });
     await world.fleet.ready();
     await capture([closing, next]);
     void work(closing.latchkey, 'S0');
     await pass(100);
     const done = work(next.latchkey, 'S1');
     await pass(100);
-    const closed = closing.latchkey.close({ timeoutMs: 1_000 });
-    await pass(2_500);
+    const closed = closing.latchkey.close({ timeoutMs: 100 });
+    await pass(200);
     await closed;
+    await pass(5_000);
+    expect(family.tries).toEqual([OLD]);
+    await pass(4_000);
+    expect(await done).toBe('token-2');
+    expect(family.isDead).toBe(false);
+  });
+
+  it('is done by the next process at once when its holder closes between two tries', async () => {
+    const family = new TokenFamily();
+    const closing = add({
+      refresh: async () => {
+        throw endpointDown();
+      },
+    });
+    const next = add({ refresh: family.refresh });
+    await world.fleet.ready();
+    await capture([closing, next]);
+    void work(closing.latchkey, 'S0');
+    await pass(100);
+    const closed = closing.latchkey.close({ timeoutMs: 100 });
+    await pass(200);
+    await closed;
+    const done = work(next.latchkey, 'S1');
+    await pass(1_500);
     expect(await done).toBe('token-1');
   });
 
@@ -314,11 +339,13 @@ describe('a refresh in a fleet', () => {
     for (const [index, { latchkey }] of processes.entries()) expect(credentialOf(latchkey, SESSIONS[index] ?? '')).toBe('token-1');
   });
 
-  it('is everybody’s own while the store is down, and all agree when it is back', async () => {
+  it('is everybody’s own once the store has been away for longer than a try, and all agree when it is back', async () => {
     const values = ['one', 'two'];
+    let refreshes = 0;
     const processes = values.map((value) =>
       add({
         refresh: async () => {
+          refreshes++;
           await new Promise((resolve) => setTimeout(resolve, 1_000));
           return bearer(value);
         },
@@ -331,8 +358,9 @@ describe('a refresh in a fleet', () => {
     const second = work(processes[1]!.latchkey, 'S1');
     await pass(100);
     world.fleet.store.down = true;
-    // Whoever waits hears of it when it next looks, and goes on alone.
-    await pass(5_000);
+    await pass(31_000);
+    expect(refreshes).toBe(1);
+    await pass(4_000);
     expect(await Promise.all([first, second])).toEqual(values);
     world.fleet.store.down = false;
     await pass(5_000);
@@ -386,7 +414,7 @@ describe('a refresh in a fleet', () => {
     world.fleet.store.down = true;
     one!.latchkey.capture('S0', bearer(OLD));
     const done = work(one!.latchkey, 'S0');
-    await pass(5_000);
+    await pass(35_000);
     expect(await done).toBe('token-1');
     world.fleet.store.down = false;
     await pass(5_000);

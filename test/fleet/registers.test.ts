@@ -15,7 +15,13 @@ function process(heeds = true) {
   const wall = new Wall(manualClock(), 0);
   const hints = new Hints(heeds ? WINDOWS : undefined, () => START);
   const identity = new Identity('p', '0123456789abcdef');
-  const scopes = { nameOf: (key: string) => key, keyOf: (name: string) => name };
+  const scopes = {
+    nameOf: (key: string) => key,
+    keyOf: (name: string) => name,
+    nameOfTenant: (tenant: string | undefined) => `name-of-${tenant}`,
+    tenant: (name: string) => (name.startsWith('name-of-') ? { tenant: name.slice('name-of-'.length) } : undefined),
+  };
+  const unknown: string[] = [];
   const write = (): Record<string, string> => Object.fromEntries(registersOf(identity, scopes, wall));
   const hint = (expiresAt: number, at: number, byUpstream: boolean): void =>
     identity.hint(hints.make(identity, { expiresAt, at, byUpstream }, START));
@@ -25,10 +31,10 @@ function process(heeds = true) {
       fields,
       scopes,
       wall,
-      () => {},
+      (name) => void unknown.push(name),
       (given) => hint(given.expiresAt, given.at, given.byUpstream),
     );
-  return { identity, write, adopt, hint };
+  return { identity, write, adopt, hint, unknown };
 }
 
 const rejection = (sent: number, probes: number) =>
@@ -55,41 +61,59 @@ describe('what a record says of an identity', () => {
     expect(two.identity.ruling).toEqual(rejection(NOW, 0));
   });
 
-  it('is that it is not refreshed any more, for good; for a while is everybody’s own', () => {
+  it('is that it is not refreshed any more for a tenant, for good or for a while', () => {
     const [one, two] = [process(), process()];
-    one.identity.endRefresh(pause(NOW));
-    expect(one.write()).toEqual({});
-    one.identity.endRefresh(refusal(NOW + 1));
-    expect(one.write()).toEqual({ u: `${HybridClock.stamp(NOW + 1)}|400|invalid_grant` });
-    two.identity.endRefresh(pause(NOW + 2));
+    one.identity.endRefresh('T', pause(NOW));
+    expect(one.write()).toEqual({ 'w.name-of-T': `${HybridClock.stamp(NOW)}|${START + 60_000}` });
     expect(two.adopt(one.write())).toBe(true);
-    expect(two.identity.unrefreshable).toEqual(refusal(NOW + 1));
+    expect(two.identity.unrefreshable('T')).toEqual(pause(NOW));
+    expect(two.identity.unrefreshable('another')).toBeUndefined();
+    one.identity.endRefresh('T', refusal(NOW + 1));
+    expect(one.write()).toEqual({ 'u.name-of-T': `${HybridClock.stamp(NOW + 1)}|400|invalid_grant` });
+    two.identity.endRefresh('T', pause(NOW + 2));
+    expect(two.adopt(one.write())).toBe(true);
+    expect(two.identity.unrefreshable('T')).toEqual(refusal(NOW + 1));
     expect(two.adopt(one.write())).toBe(false);
-    two.identity.endRefresh(pause(NOW + 3));
-    expect(two.identity.unrefreshable).toEqual(refusal(NOW + 1));
+    two.identity.endRefresh('T', pause(NOW + 3));
+    expect(two.identity.unrefreshable('T')).toEqual(refusal(NOW + 1));
+  });
+
+  it('is not that what a refresh has just brought rests: each process knows that by itself', () => {
+    const one = process();
+    one.identity.endRefresh('T', { ...pause(NOW), restMs: 60_000 });
+    expect(one.write()).toEqual({});
+  });
+
+  it('is nothing about a tenant that is not known here, until it is', () => {
+    const [one, two] = [process(), process()];
+    one.identity.endRefresh('T', refusal(NOW));
+    const [[, text = ''] = []] = Object.entries(one.write());
+    expect(two.adopt({ 'u.elsewhere': text })).toBe(false);
+    expect(two.unknown).toEqual(['elsewhere']);
+    expect(two.write()).toEqual({});
   });
 
   it('is nothing that was forgiven since', () => {
     const [one, two] = [process(), process()];
-    one.identity.endRefresh(refusal(NOW));
+    one.identity.endRefresh('T', refusal(NOW));
     two.identity.forgive(NOW + 1);
     expect(two.adopt(one.write())).toBe(false);
-    expect(two.identity.unrefreshable).toBeUndefined();
+    expect(two.identity.unrefreshable('T')).toBeUndefined();
     const three = process();
     three.adopt({ ...one.write(), ...two.write() });
-    expect(three.identity.unrefreshable).toBeUndefined();
+    expect(three.identity.unrefreshable('T')).toBeUndefined();
     one.adopt(two.write());
-    expect(one.identity.unrefreshable).toBeUndefined();
-    one.identity.endRefresh(refusal(NOW + 2));
+    expect(one.identity.unrefreshable('T')).toBeUndefined();
+    one.identity.endRefresh('T', refusal(NOW + 2));
     expect(two.adopt(one.write())).toBe(true);
   });
 
   it('is a code only if that is a word', () => {
     const [one, two] = [process(), process()];
-    one.identity.endRefresh(refusal(NOW, 'no: Bearer sk-secret|'));
-    expect(one.write()['u']).toBe(`${HybridClock.stamp(NOW)}|400|`);
-    two.adopt({ u: `${HybridClock.stamp(NOW)}|400|no: sk-secret` });
-    expect(two.identity.unrefreshable).toEqual({ at: NOW, until: undefined, status: 400, code: undefined });
+    one.identity.endRefresh('T', refusal(NOW, 'no: Bearer sk-secret|'));
+    expect(one.write()['u.name-of-T']).toBe(`${HybridClock.stamp(NOW)}|400|`);
+    two.adopt({ 'u.name-of-T': `${HybridClock.stamp(NOW)}|400|no: sk-secret` });
+    expect(two.identity.unrefreshable('T')).toEqual({ at: NOW, until: undefined, status: 400, code: undefined });
   });
 
   it('is whose clock an expiry is by', () => {

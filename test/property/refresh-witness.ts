@@ -129,18 +129,20 @@ export class Witness {
       const identity = identityOf(scope.provider, credential.fingerprint);
       const sent = this.next();
       const outcome = outcomes[this.tries++ % outcomes.length] as Outcome;
-      const before = this.#out.get(identity);
+      // Another tenant that holds the same bytes may have another refresh token.
+      const out = `${scope.tenant}: ${identity}`;
+      const before = this.#out.get(out);
       if (before !== undefined && !before.aborted) this.#object(`two refreshes of ${identity} at once`);
       if (!this.#holders.has(holderOf(scope, credential.fingerprint)))
         this.#object(`L8: a refresh for ${JSON.stringify(scope)} of another’s`);
       if (this.closed) this.#object('a refresh after the end');
-      this.#out.set(identity, signal);
+      this.#out.set(out, signal);
       try {
         if (outcome === 'late') await new Promise((resolve) => setTimeout(resolve, LATE_MS));
         else await pause();
         return this.#bring(outcome, scope, credential, identity, sent, signal);
       } finally {
-        if (this.#out.get(identity) === signal) this.#out.delete(identity);
+        if (this.#out.get(out) === signal) this.#out.delete(out);
       }
     };
   }

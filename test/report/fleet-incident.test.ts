@@ -10,6 +10,7 @@ import { coordinatedStore } from '../support/coordinated.js';
 import { type Deferred, deferred } from '../support/deferred.js';
 import { hearAll, named } from '../support/heard.js';
 import { MemoryStore } from '../support/memory-carrier.js';
+import { QUIET_LINK } from '../support/quiet-link.js';
 import { recordingReporter } from '../support/reporter.js';
 
 beforeEach(freezeTime);
@@ -572,6 +573,7 @@ describe('what goes on meanwhile', () => {
 function shared(store: MemoryStore): FleetCoordinator {
   const carrier = store.carrier();
   return new FleetCoordinator({
+    ...QUIET_LINK,
     carrier,
     names: new Names(new Uint8Array(32), 'app'),
     isUp: () => true,
@@ -600,6 +602,7 @@ function slow(store: MemoryStore) {
     return asking;
   };
   const coordinator = new FleetCoordinator({
+    ...QUIET_LINK,
     carrier: {
       lock: (...args) => ask(() => carrier.lock(...args)),
       unlock: (...args) => ask(() => carrier.unlock(...args)),

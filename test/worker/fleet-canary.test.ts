@@ -36,7 +36,7 @@ function process(options: Omit<LatchkeyOptions, 'store'> = {}) {
       asked.push({
         ms,
         fingerprint: identity.fingerprint,
-        acquire: () => answer.resolve({ state: 'acquired', done: (after) => void done.push(after) }),
+        acquire: () => answer.resolve({ state: 'acquired', done: (after) => void done.push(after), leave: () => {} }),
         hold() {
           const onDone = (listener: typeof heard): void => {
             heard = listener;

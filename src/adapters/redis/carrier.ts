@@ -16,7 +16,7 @@ import type { Driver } from './client.js';
 import { Commands } from './commands.js';
 import { SCRIPTS, type Script } from './scripts.js';
 import { HEARTBEAT_MS, Subscription } from './subscription.js';
-import { letterOf, readAnswer, readGroup, readPublished, readRefs, wholeMs, writeChanges } from './wire.js';
+import { letterOf, readAnswer, readGroup, readLock, readPublished, readRefs, wholeMs, writeChanges } from './wire.js';
 
 export interface RedisCarrierOptions {
   readonly driver: Driver;
@@ -93,8 +93,8 @@ export class RedisCarrier implements Carrier {
     return text === '!unknown' ? undefined : readRefs(text);
   }
 
-  async lock(lock: Name, owner: string, ms: number): Promise<boolean> {
-    return (await this.#run(SCRIPTS.lock, [lock, owner, forMs(ms)])) === '1';
+  async lock(lock: Name, owner: string, ms: number): Promise<number> {
+    return readLock(await this.#run(SCRIPTS.lock, [lock, owner, forMs(ms)]));
   }
 
   async unlock(lock: Name, owner: string, note: string): Promise<void> {

@@ -50,6 +50,13 @@ export function readGroup(text: string): { readonly alone: boolean; readonly tag
   return { alone: alone === '1', tag: typeof tag === 'string' ? tag : undefined };
 }
 
+/** For how many milliseconds somebody else holds a lock; 0: nobody does. @throws {StoreError} */
+export function readLock(text: string): number {
+  const leftMs = Number(text);
+  if (!Number.isFinite(leftMs) || leftMs < 0) throw new StoreError('STORE_DOWN', 'the store gave an answer that makes no sense');
+  return leftMs;
+}
+
 /** Undefined for what no carrier has published. */
 export function readPublished(text: string): Published | undefined {
   const [letter, ...rest] = list(parse(text));

@@ -82,12 +82,12 @@ export class Server {
     return [...this.#log.values()].filter((entry) => entry.seq > seq).map(({ kind, name }) => ({ kind, name }));
   }
 
-  lock(lock: Name, owner: string, ms: number): boolean {
+  lock(lock: Name, owner: string, ms: number): number {
     const now = this.#clock.now();
     const held = this.#locks.get(lock);
-    if (held !== undefined && held.until > now && held.owner !== owner) return false;
+    if (held !== undefined && held.until > now && held.owner !== owner) return held.until - now;
     this.#locks.set(lock, { owner, until: now + ms });
-    return true;
+    return 0;
   }
 
   unlock(lock: Name, owner: string, note: string): void {

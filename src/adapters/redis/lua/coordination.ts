@@ -1,10 +1,10 @@
-/** ARGV: lock, owner, milliseconds. */
+/** ARGV: lock, owner, milliseconds. Answers for how many more another has it. */
 export const LOCK = `
 local key = keyOf('l', ARGV[1])
 local owner = redis.call('GET', key)
-if owner and owner ~= ARGV[2] then return '0' end
+if owner and owner ~= ARGV[2] then return whole(math.max(1, redis.call('PTTL', key))) end
 redis.call('SET', key, ARGV[2], 'PX', ARGV[3])
-return '1'`;
+return '0'`;
 
 /** ARGV: lock, owner, note. */
 export const UNLOCK = `
