@@ -10,6 +10,7 @@ import type { Stats } from './stats.js';
 import type { Attempt } from './worker/job.js';
 import type { RunOptions } from './worker/run-options.js';
 
+/** A lease on the credential that a scope’s work would be done with, or why there is none. */
 export type Resolution =
   | { readonly ok: true; readonly lease: Lease }
   | {
@@ -24,6 +25,7 @@ export type Resolution =
 /** Which session, or which whole tenant, to forget. A bare string is a session. */
 export type Evictable = string | { readonly tenant?: string | undefined; readonly session?: string | undefined };
 
+/** What `createLatchkey` gives: what a gateway knows of its credentials, and the work that is done with them. */
 export interface Latchkey {
   /**
    * A client's request presented a credential: it fills its session's slot and the tenant's global slot, unless it is known to be dead
@@ -75,6 +77,7 @@ export interface Latchkey {
   evict(scope: Evictable): void;
   /** Hears an event; returns how to stop. What the listener throws is contained. @throws {TypeError} for a name that is no event. */
   on<Name extends LatchkeyEventName>(event: Name, listener: LatchkeyListener<Name>): () => void;
+  /** Counters since the start, and gauges of now. Changes nothing. */
   stats(): Stats;
   /** Slots, verdicts and open incidents, by fingerprint: plain data, which another process may be given as `tombstones`. */
   snapshot(): Snapshot;

@@ -9,6 +9,7 @@ export interface ScopeParts {
   readonly purpose?: string;
 }
 
+/** Why work could not be done; the README has a line on each. */
 export type LatchkeyErrorCode =
   | 'CREDENTIAL_MISSING'
   | 'CREDENTIAL_REJECTED'

@@ -8,6 +8,7 @@ import { isPromiseLike } from './promise-like.js';
 /** Which function of the user's threw, hung or rejected; or what else was wrong. */
 export type ErrorOrigin = 'canonicalProvider' | 'classify' | 'fallback' | 'listener' | 'refresh' | 'reporter' | 'store';
 
+/** @inline */
 interface About {
   readonly scope: ScopeParts;
   /** Of the credential; never its value. */
@@ -69,7 +70,9 @@ export interface LatchkeyEvents {
   error: { readonly origin: ErrorOrigin; readonly error: unknown };
 }
 
+/** The events that there are. */
 export type LatchkeyEventName = keyof LatchkeyEvents;
+/** Hears one event. What it returns is not looked at; what it throws is contained. */
 export type LatchkeyListener<Name extends LatchkeyEventName> = (event: LatchkeyEvents[Name]) => unknown;
 
 const NAMES: Readonly<Record<LatchkeyEventName, true>> = {

@@ -8,7 +8,15 @@ export {
   credentialProblem,
   type HeadersLike,
 } from './credential/headers.js';
-export { isLatchkeyError, LatchkeyError, type LatchkeyErrorCode, ResponseError, type ScopeParts } from './errors.js';
+export type { ErrorCopy } from './credential/redact.js';
+export {
+  isLatchkeyError,
+  LatchkeyError,
+  type LatchkeyErrorCode,
+  type LatchkeyErrorDetails,
+  ResponseError,
+  type ScopeParts,
+} from './errors.js';
 export type { ErrorOrigin, LatchkeyEventName, LatchkeyEvents, LatchkeyListener } from './events.js';
 export { createLatchkey } from './latchkey.js';
 export type { Capture } from './ledger/capture.js';

@@ -15,6 +15,7 @@ import type { RefreshFunction } from './worker/refresh-call.js';
 /** Asked last, of a global credential that is usable: may it be lent to this scope? It can only narrow. */
 export type FallbackRule = (candidate: FallbackCandidate, scope: ScopeParts) => boolean;
 
+/** Options of `createLatchkey`. All may be left out. */
 export interface LatchkeyOptions {
   /** `'multi'`: every scope must name its tenant. Default `'single'`. */
   readonly tenancy?: 'single' | 'multi' | undefined;

@@ -7,6 +7,7 @@ import type { RefreshFunction } from './worker/refresh-call.js';
 
 const MINUTE_MS = 60_000;
 
+/** What is known in advance of a credential’s end, and how long before it something is done. */
 export interface ExpiryOptions {
   /** The `exp` of bearer tokens that are JWTs is read when they are captured; it is never verified, and only a hint. Default true. */
   readonly jwt?: boolean | undefined;
@@ -25,6 +26,7 @@ export interface ExpiryOptions {
   readonly graceMs?: number | undefined;
 }
 
+/** When a rejected credential that nobody presents again is tried. */
 export interface ProbeOptions {
   /** The first pause after a rejection, in milliseconds; doubled by each probe that fails. Default 15 minutes. */
   readonly afterMs?: number | undefined;
@@ -34,6 +36,7 @@ export interface ProbeOptions {
   readonly sessionTokens?: boolean | undefined;
 }
 
+/** How many rejections of what worked a moment ago, or is very new, make a verdict. */
 export interface StrikeOptions {
   /** So many rejections ... Default 2. */
   readonly rejections?: number | undefined;

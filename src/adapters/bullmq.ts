@@ -11,6 +11,7 @@ import type { AuthProcessorStats, JobRun, ProcessedJob } from './bullmq/types.js
 export type { AuthProcessorOptions } from './bullmq/options.js';
 export type { AuthProcessorStats, JobContext, JobQueue, JobRun, ProcessedJob, QueuedJob } from './bullmq/types.js';
 
+/** What `createAuthProcessor` gives: what a worker processes jobs with. */
 export interface AuthProcessor<Job extends ProcessedJob, Result> {
   /**
    * To be given to `new Worker(name, processor.process)`. A job whose scope is blocked lies in the queue's delayed set, its attempts untouched, until there is fresh

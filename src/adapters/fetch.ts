@@ -12,8 +12,10 @@ export type { AuthFetchBody } from './fetch/body.js';
 export type { AuthFetchInit } from './fetch/call.js';
 export type { OutgoingRequest } from './outgoing.js';
 
+/** `fetch` with the scope’s credential: what `createAuthFetch` gives. */
 export type AuthFetch = (input: string | URL | Request, init?: AuthFetchInit | null) => Promise<Response>;
 
+/** Options of `createAuthFetch`. */
 export interface AuthFetchOptions extends OutgoingOptions {
   /** A key that some client insists on being given but that is none: a credential header that carries it is taken off. */
   readonly placeholder?: string | undefined;

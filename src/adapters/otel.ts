@@ -14,8 +14,10 @@ export interface ObservableMeter {
   removeBatchObservableCallback(callback: (result: ObservableResult) => void, observables: object[]): void;
 }
 
+/** Attributes of a measurement, by name. */
 export type OtelAttributes = Record<string, string | number | boolean>;
 
+/** Options of `observeLatchkey`. */
 export interface ObserveOptions {
   /** Put on every measurement, to tell several latchkeys of a process apart, say. Default: none. */
   readonly attributes?: Readonly<OtelAttributes> | undefined;

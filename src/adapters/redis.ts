@@ -10,6 +10,7 @@ export { StoreError, type StoreErrorCode } from '../fleet/store-error.js';
 export type { Store } from '../ledger/store.js';
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis/types.js';
 
+/** Options of `redisStore`. */
 export interface RedisStoreOptions {
   /**
    * A client of redis (node-redis) or ioredis, 5 or 6, that you connect and close. The store duplicates it for a connection that listens, and

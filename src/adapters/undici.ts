@@ -12,6 +12,7 @@ import { RequestHeaders } from './undici/headers.js';
 import { Relay } from './undici/relay.js';
 import type { Dispatch, DispatchHandler, DispatchOptions } from './undici/types.js';
 
+/** Options of `createAuthInterceptor`. */
 export interface AuthInterceptorOptions extends Omit<OutgoingOptions, 'origins'> {
   /**
    * The only origins that get a credential, such as `https://api.example.com`; requests elsewhere go out as they are. Required, since an interceptor cannot

@@ -10,6 +10,7 @@ import type { Fetch, FetchJsonWindow } from './window.js';
 /** Like `fetch`, but for the parsed JSON of a 2xx; undefined for an empty body. */
 export type FetchJson = <T = unknown>(input: string | URL | Request, init?: RequestInit) => Promise<T>;
 
+/** Options of `createFetchJson`. */
 export interface FetchJsonOptions {
   /** Which page it is for. Default the global one. */
   readonly window?: FetchJsonWindow | undefined;

@@ -2,6 +2,7 @@ import { checkOptions, windowOf } from './options.js';
 import { scopeOf, type WatchOptions, watched } from './watch-fetch.js';
 import type { AuthWatchWindow, Fetch } from './window.js';
 
+/** Options of `installAuthWatch`. */
 export interface AuthWatchOptions extends WatchOptions {
   /** Whose `fetch` is wrapped, and where the event is dispatched. Default the global one. */
   readonly window?: AuthWatchWindow | undefined;

@@ -2,6 +2,7 @@ import { safeNext } from '../signals/safe-next.js';
 import { checkOptions, requirePrefix, windowOf } from './options.js';
 import type { FetchJsonWindow, ReturnToWindow } from './window.js';
 
+/** Options of `takeReturnTo`. */
 export interface TakeReturnToOptions {
   /** Whose session storage is read. Default the global one. */
   readonly window?: ReturnToWindow | undefined;

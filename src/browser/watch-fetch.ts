@@ -23,6 +23,7 @@ declare global {
   }
 }
 
+/** Which answers are taken for a session that is over. */
 export interface WatchOptions {
   /** Paths whose 401 is an answer and not the end of a session, as prefixes of the request's path. Default `['/api/auth/']`. */
   readonly exempt?: readonly string[] | undefined;
@@ -36,6 +37,7 @@ interface WatchScope {
   readonly origins: readonly string[] | undefined;
 }
 
+/** Options of `watchFetch`. */
 export interface WatchFetchOptions extends WatchOptions {
   /** Where the event is dispatched. Default the global one. */
   readonly window?: EventWindow | undefined;

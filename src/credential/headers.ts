@@ -8,6 +8,7 @@ export type HeadersLike =
 /** `none`: nothing was presented. `ambiguous`: two mechanisms at once. `malformed`: empty, or with blanks. `unsupported`: Basic, cookies, signatures. */
 export type CredentialProblem = 'none' | 'ambiguous' | 'malformed' | 'unsupported';
 
+/** Options of `credentialFromHeaders`. */
 export interface CredentialHeaderOptions {
   /** The headers that carry a bare key. Default `x-api-key`, `x-goog-api-key`, `api-key`. `authorization` is always read. */
   readonly headers?: readonly string[] | undefined;

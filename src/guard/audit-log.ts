@@ -6,6 +6,7 @@ import { requireFunction, requireOptions } from '../signals/checked.js';
 import { AppendFile } from './append-file.js';
 import { auditLine } from './audit-line.js';
 
+/** Options of `openAuditLog`. */
 export interface AuditLogOptions {
   /** The file. It, and folders above it that are missing, are made for the owner alone (0600, 0700); a link is not followed. */
   readonly path: string;

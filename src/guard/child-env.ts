@@ -4,6 +4,7 @@ import { credentialOf } from './held-credential.js';
 import type { ServerToken } from './token.js';
 import { readEnv, readVariable, setIn } from './token-variable.js';
 
+/** Options of `childEnvWithToken`. */
 export interface ChildEnvOptions {
   /** What the child gets besides; it is not changed. Default `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;

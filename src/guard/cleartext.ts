@@ -5,6 +5,7 @@ import { GuardError } from './guard-error.js';
 import { credentialOf } from './held-credential.js';
 import type { ServerToken } from './token.js';
 
+/** Options of `assertNoCleartextCredential`. */
 export interface CleartextOptions {
   /** What the server listens on; undefined is every interface. */
   readonly bindHost: string | undefined;

@@ -4,6 +4,7 @@ import { portFile, requireConfigDir } from './config-folder.js';
 import { readTokenFile } from './token-file.js';
 import { readEnv, readVariable, setIn } from './token-variable.js';
 
+/** Options of `resolveClientToken`. */
 export interface ClientTokenOptions {
   /** Where the server is. A `URL` does not tell a default port that was written out from one that was not: give the text then. */
   readonly url: string | URL;
@@ -17,6 +18,7 @@ export interface ClientTokenOptions {
   readonly configDir?: string | undefined;
 }
 
+/** A client’s token, if it has one, and where it is from. */
 export interface ClientToken {
   /** Undefined: the request goes without one, and a server that asks for one answers 401. */
   readonly credential: Credential | undefined;

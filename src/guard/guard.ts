@@ -13,6 +13,7 @@ import { refusalOf, tell } from './tell-refusal.js';
 import type { ServerToken } from './token.js';
 import { verifyBearer } from './verify-bearer.js';
 
+/** Options of `createGuard`. */
 export interface GuardOptions {
   /** What callers have to present. A server's token that is `disabled` lets everybody in. */
   readonly token: ServerToken | Credential;
@@ -35,6 +36,7 @@ export type RequestAuthentication =
   | { readonly ok: true; readonly by: 'certificate' | 'bearer' | 'health' | 'disabled'; readonly subject?: string | undefined }
   | { readonly ok: false; readonly refusal: Refusal; readonly answer: Answer };
 
+/** What `createGuard` gives: who is let in. */
 export interface Guard {
   readonly realm: string;
   /** Whether callers are asked for a token: false if the server's is `disabled`. */

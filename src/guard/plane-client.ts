@@ -8,6 +8,7 @@ import { requireBearer } from './verify-bearer.js';
 
 export type { PlaneFetch, PlaneRequestInit } from './plane-request.js';
 
+/** Options of `createPlaneClient`. */
 export interface PlaneClientOptions {
   /** The control listener's origin. */
   readonly url: string | URL;
@@ -19,6 +20,7 @@ export interface PlaneClientOptions {
   readonly fetchFor?: ((origin: string) => PlaneFetch) | undefined;
 }
 
+/** What `createPlaneClient` gives: a `fetch` for a server of two listeners. */
 export interface PlaneClient {
   /**
    * Sends a bulk path to the bulk listener, as soon as the control listener has named one, and everything else to the control listener. A 404 that

@@ -11,6 +11,7 @@ import type { GuardedRequest } from './request.js';
 
 export type { BulkListener } from './bulk-url.js';
 
+/** Options of `createPlanes`. */
 export interface PlanesOptions {
   /** Of the control listener. */
   readonly guard: Guard;
@@ -38,6 +39,7 @@ export type PlaneDecision =
     }
   | { readonly ok: false; readonly answer: Answer };
 
+/** What `createPlanes` gives: a decision for each request of either listener. */
 export interface Planes {
   /** A request on the control listener: 404 for a path of neither, and for one that routes may read otherwise (`..`, a backslash), 401 for a caller that is not let in, 404 with `X-Bulk-Url` for a bulk path. */
   control(request: GuardedRequest): PlaneDecision;

@@ -2,6 +2,7 @@ import { Credential } from '../credential/credential.js';
 import { redactAll } from '../credential/redact.js';
 import { requireOptions } from '../signals/checked.js';
 
+/** Options of `redactArgv`. */
 export interface RedactArgvOptions {
   /** The options whose values are secrets. Default `['--token']`. */
   readonly flags?: readonly string[] | undefined;

@@ -7,6 +7,7 @@ import { createToken, removeElection, removeToken, replaceToken } from './saved-
 import type { ServerToken } from './token.js';
 import { readTokenFile, unusable } from './token-file.js';
 
+/** Options of `resolveServerToken`; the first that applies is taken. */
 export interface ServerTokenOptions {
   /** Nobody has to present anything. Default false. */
   readonly disabled?: boolean | undefined;

@@ -4,6 +4,7 @@ import { presentedValues } from './presented.js';
 import type { RefusalReason } from './refusal.js';
 import type { GuardedRequest } from './request.js';
 
+/** Whether a request presents the token, and if not, why. */
 export type BearerVerification = { readonly ok: true } | { readonly ok: false; readonly reason: RefusalReason };
 
 /** The scheme in any case, blanks, one token (RFC 6750, section 2.1; RFC 9110, section 11.1). */

@@ -99,4 +99,5 @@ export interface FeedMessages {
   readonly entry: TimelineEntry;
 }
 
+/** The names of the messages. */
 export type FeedMessage = { [Name in keyof FeedMessages]: { readonly event: Name; readonly data: FeedMessages[Name] } }[keyof FeedMessages];

@@ -27,6 +27,7 @@ export interface OperatorResponse {
   on(event: 'close' | 'error', listener: () => void): unknown;
 }
 
+/** Options of `createOperator`. */
 export interface OperatorOptions {
   /** Who is let in: whoever presents its token or certificate, or signs in with the token on the page. Give this or `authorize`. */
   readonly guard?: Guard | undefined;

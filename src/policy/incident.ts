@@ -27,6 +27,7 @@ export interface Incident {
   readonly suppressed: number;
 }
 
+/** How many reports are too many. */
 export interface ReportLimits {
   /** An incident that is over within this many milliseconds is not reported at all. */
   readonly graceMs: number;

@@ -22,9 +22,12 @@ export type Ruling = Verdict & {
   readonly probes?: number | undefined;
 };
 
+/** A verdict that a call with the credential worked. */
 export type Acceptance = Ruling & { readonly state: 'accepted' };
+/** A verdict that a call with the credential was turned away. */
 export type Rejection = Ruling & { readonly state: 'rejected' };
 
+/** The verdict on what no call has had an outcome with. */
 export const UNPROVEN: Ruling = { state: 'unproven', sent: -1, passed: -1 };
 
 const SEVERITY = { unproven: 0, accepted: 0, held: 1, rejected: 2 } as const;

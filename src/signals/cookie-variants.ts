@@ -1,5 +1,6 @@
 import { pathOption, requireBoolean } from './checked.js';
 
+/** Where cookies belong, which decides their names and attributes. */
 export interface CookiePlace {
   /** Whether browsers reach the gateway over HTTPS. */
   readonly https: boolean;

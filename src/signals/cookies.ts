@@ -1,6 +1,7 @@
 import { requireOptions, wholeNumber } from './checked.js';
 import { type CookieHeader, type CookiePlace, ownCookie, readPlace } from './cookie-variants.js';
 
+/** Options of `sessionCookies`. */
 export interface SessionCookieOptions extends CookiePlace {
   /** The session cookie's name, without `__Host-` or `__Secure-`. Default `session`. */
   readonly name?: string | undefined;

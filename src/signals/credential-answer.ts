@@ -3,6 +3,7 @@ import { isLatchkeyError, type LatchkeyErrorCode } from '../errors.js';
 import type { Answer } from './answer.js';
 import { requireFunction, requireOptions } from './checked.js';
 
+/** Options of `credentialAnswer`. */
 export interface CredentialAnswerOptions {
   /** Where the time is read that `Retry-After` counts from. Default `Date`. */
   readonly clock?: Clock | undefined;

@@ -4,6 +4,7 @@ import { loginPathOption, requireFunction, requireOptions, wholeNumber } from '.
 import { type CookieHeader, type CookiePlace, ownCookie, readPlace } from './cookie-variants.js';
 import { safeNext } from './safe-next.js';
 
+/** Options of `loginState`. */
 export interface LoginStateOptions extends CookiePlace {
   /** Secrets of 32 bytes or more. The first one signs, all of them verify: put a new one in front. */
   readonly keys: readonly (string | Uint8Array)[];

@@ -2,6 +2,7 @@ import { loginPathOption, requireOptions } from './checked.js';
 import { readPrefix } from './prefix.js';
 import { safeNext } from './safe-next.js';
 
+/** Options of `loginUrl`. */
 export interface LoginUrlOptions {
   /** Where a reverse proxy mounts the gateway; one that cannot be a path of this origin is dropped. Default: the root. */
   readonly prefix?: string | undefined;

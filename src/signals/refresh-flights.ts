@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { callWithin } from './call-within.js';
 import { Kept } from './kept.js';
 
+/** What a refresh of a session gives: values for its two cookies. */
 export interface RefreshedTokens {
   readonly session: string;
   /** The refresh token that replaces the one used, where the provider rotates them. */

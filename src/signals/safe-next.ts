@@ -1,3 +1,4 @@
+/** Options of `safeNext`. */
 export interface SafeNextOptions {
   /** Where a reverse proxy mounts the gateway, such as `/gw`: a path below it is judged with it taken off, too. Default: none. */
   readonly prefix?: string | undefined;

@@ -8,9 +8,13 @@ import { type GatewayRequest, headerOf } from './request.js';
 import { forwardedPrefix, type PeerOptions, type TrustedProxies } from './trusted-proxies.js';
 import { firstValid, type Verification } from './verification.js';
 
-/** Nothing: the session is not valid. */
+/**
+ * Nothing: the session is not valid.
+ * @inline
+ */
 type No = null | undefined | false;
 
+/** Options of `createSessionGate`. */
 export interface SessionGateOptions<S> {
   readonly cookies: SessionCookies;
   /**
@@ -44,6 +48,7 @@ export interface SessionGateOptions<S> {
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
+/** Options of a single `authenticate`. */
 export interface AuthenticateOptions extends PeerOptions {
   /** Ends the waiting of this request alone; `authenticate` rejects with its reason. Default, or null: nothing does. */
   readonly signal?: AbortSignal | null | undefined;
@@ -54,6 +59,7 @@ export type Authentication<S> =
   | { readonly ok: true; readonly session: S; readonly setCookies: readonly string[] }
   | { readonly ok: false; readonly answer: Answer };
 
+/** What `createSessionGate` gives. */
 export interface SessionGate<S> {
   /** Who is asking, or what to answer. It rejects with its signal's reason once that is aborted, and with a TypeError for an unknown option. */
   authenticate(request: GatewayRequest, options?: AuthenticateOptions): Promise<Authentication<S>>;

@@ -11,6 +11,7 @@ export interface TrustedProxies {
   trusts(address: string | undefined): boolean;
 }
 
+/** Who a request has come from. */
 export interface PeerOptions {
   /** The peer's address, where the request has no socket to tell it. Default: `request.socket.remoteAddress`. */
   readonly peer?: string | undefined;

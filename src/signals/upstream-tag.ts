@@ -21,6 +21,7 @@ export interface UpstreamAuthFailure {
   readonly credentialAttached: 'yes' | 'no';
 }
 
+/** Options of `tagHeaders`, `tagResponse` and `tagTrailers`. */
 export interface TagOptions {
   /** The gateway's own `Set-Cookie` values, such as a refreshed session's: beside the upstream's, and on stamped answers too. Default none. */
   readonly setCookies?: readonly string[] | undefined;

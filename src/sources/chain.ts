@@ -9,6 +9,7 @@ import { SourceError } from './source-error.js';
 
 export type { ChainExplanation, ChainStep } from './chain-explanation.js';
 
+/** Options of `firstOf`. */
 export interface ChainOptions {
   /** How a chain is called where it is a source of another. Default `chain`. */
   readonly name?: string | undefined;
@@ -16,6 +17,7 @@ export interface ChainOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** Options of a single question to a chain. */
 export interface AskOptions {
   /** Ends the waiting; the promise rejects with its reason. Default, or null: nothing does. */
   readonly signal?: AbortSignal | null | undefined;

@@ -8,11 +8,13 @@ import { canonicalHost, isLoopback, urlOf } from './host.js';
 const WHERE = 'inferUpstream';
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
+/** Options of `inferUpstream`. */
 export interface InferUpstreamOptions {
   /** Whether TLS is provisioned: servers on other machines then speak it. Default false. */
   readonly tls?: boolean | undefined;
 }
 
+/** What `inferUpstream` makes of what was given. */
 export interface InferredUpstream {
   readonly url: URL;
   /** Whether the address named no scheme. */

@@ -14,6 +14,7 @@ export interface UpstreamQuery {
   readonly server?: string | undefined;
 }
 
+/** What a source gets beside the query. */
 export interface SourceContext {
   /** Fires when nobody waits for the answer any more. */
   readonly signal: AbortSignal;

@@ -68,6 +68,7 @@ export function fromRegistry(lookup: (url: URL, context: SourceContext) => Sourc
   });
 }
 
+/** Options of `fromEnv`. */
 export interface EnvSourceOptions {
   /** Default `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ROOT, TSC } from '../support/built-package.js';
 import { freePort } from '../support/free-port.js';
-import { type Asked, BLOCKS, README, readmeProject, runBlock } from '../support/readme-project.js';
+import { type Asked, BLOCKS, PAGE_BLOCKS, README, readmeProject, runBlock } from '../support/readme-project.js';
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.js';
 
 /** What a block says that it prints: the comment behind a `console.log`, up to a colon. */
@@ -28,7 +28,7 @@ describe('README', () => {
 
   /** Answers of the server that a block exports, and whatever else was printed. */
   function driven(index: number, requests: readonly Asked[]): { answers: Answered[]; printed: string[] } {
-    const lines = runBlock(folder, index, requests);
+    const lines = runBlock(folder, `block-${index}`, requests);
     const mark = 'answer ';
     return {
       answers: lines.filter((line) => line.startsWith(mark)).map((line) => JSON.parse(line.slice(mark.length)) as Answered),
@@ -60,12 +60,16 @@ describe('README', () => {
     const [first = ''] = BLOCKS;
     expect(first.trim().split('\n').length).toBeLessThanOrEqual(20);
     expect(promised(first)).toEqual(['undefined', 'undefined', 'false', '204']);
-    expect(runBlock(folder, 0)).toEqual(promised(first));
+    expect(runBlock(folder, 'block-0')).toEqual(promised(first));
   });
 
   // One is for a test runner, and one for a browser, where another suite runs it.
   const runnable = [...BLOCKS.keys()].filter((index) => !/from '(vitest|latchkey\/browser)'/.test(BLOCKS[index] ?? ''));
-  const onRedis = runnable.filter((index) => /from '(redis|bullmq)'/.test(BLOCKS[index] ?? ''));
+  const isOnRedis = ({ code }: { readonly code: string }): boolean => /from '(redis|bullmq)'/.test(code);
+  const onRedis = runnable.filter((index) => isOnRedis({ code: BLOCKS[index] ?? '' }));
+  // One that has a server is asked, below.
+  const pages = PAGE_BLOCKS.filter(({ code }) => !/from 'vitest'|^export const server/m.test(code));
+  const redisOf = ({ url }: RedisServer) => ({ REDIS_URL: url, LATCHKEY_SEAL_KEY: 'a sealing secret of 32 characters or more' });
 
   describeWithRedis('on Redis', () => {
     let server: RedisServer | undefined;
@@ -77,13 +81,32 @@ describe('README', () => {
 
     it.each(onRedis)('has examples that run: %i', async (index) => {
       server ??= await startRedis();
-      const env = { REDIS_URL: server.url, LATCHKEY_SEAL_KEY: 'a sealing secret of 32 characters or more' };
-      expect(runBlock(folder, index, [], env)).toEqual(promised(BLOCKS[index] ?? ''));
+      expect(runBlock(folder, `block-${index}`, [], redisOf(server))).toEqual(promised(BLOCKS[index] ?? ''));
+    });
+
+    it.each(pages.filter(isOnRedis))('pages have examples that run: $name', async ({ name, code }) => {
+      server ??= await startRedis();
+      expect(runBlock(folder, name, [], redisOf(server))).toEqual(promised(code));
     });
   });
 
   it.each(runnable.filter((index) => !onRedis.includes(index)))('has examples that run and do what their comments say: %i', (index) => {
-    expect(runBlock(folder, index)).toEqual(promised(BLOCKS[index] ?? ''));
+    expect(runBlock(folder, `block-${index}`)).toEqual(promised(BLOCKS[index] ?? ''));
+  });
+
+  it.each(pages.filter((block) => !isOnRedis(block)))('pages of docs have examples that run: $name', ({ name, code }) => {
+    expect(runBlock(folder, name)).toEqual(promised(code));
+  });
+
+  it('a gateway in one file: answers its clients, and goes on when one is turned away', () => {
+    const gateway = PAGE_BLOCKS.filter(({ code }) => /^export const server/m.test(code));
+    expect(gateway.map(({ name }) => name)).toEqual(['docs-gateway-0']);
+    const requests = ['Bearer stale-token', 'Bearer fresh-token', 'Basic YTpi'].map((authorization) => ({
+      path: '/',
+      headers: { authorization },
+    }));
+    const answers = runBlock(folder, 'docs-gateway-0', [...requests, { path: '/' }]).map((line) => JSON.parse(line.replace('answer ', '')));
+    expect(answers.map(({ status }) => status)).toEqual([401, 200, 400, 401]);
   });
 
   it('request path: 2xx, 401 and 400 as the client presents something good, nothing, or what cannot be read', () => {

@@ -1,13 +1,36 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT, TSC } from './built-package.js';
 
 export const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
+const blocksOf = (text: string): string[] => [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code ?? '');
+
 /** The README's TypeScript, block by block. */
-export const BLOCKS: readonly string[] = [...README.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code ?? '');
+export const BLOCKS: readonly string[] = blocksOf(README);
+
+const DOCS = join(ROOT, 'docs');
+
+/** The pages of `docs`, as they are linked to from the root. */
+export const PAGES: readonly string[] = readdirSync(DOCS)
+  .filter((file) => file.endsWith('.md'))
+  .map((file) => `docs/${file}`);
+
+export interface PageBlock {
+  /** Its file's name, without `.ts`. */
+  readonly name: string;
+  readonly code: string;
+}
+
+/** The TypeScript of the pages of `docs`. */
+export const PAGE_BLOCKS: readonly PageBlock[] = PAGES.flatMap((page) =>
+  blocksOf(readFileSync(join(ROOT, page), 'utf8')).map((code, index) => ({
+    name: `${page.replace('/', '-').replace(/\.md$/, '')}-${index}`,
+    code,
+  })),
+);
 
 /** What the examples take from the gateway around them. */
 const GATEWAY_TYPES = `
@@ -100,6 +123,7 @@ export function readmeProject(): string {
   writeFileSync(join(folder, 'gateway.mjs'), GATEWAY);
   writeFileSync(join(folder, 'driver.mjs'), DRIVER);
   for (const [index, code] of BLOCKS.entries()) writeFileSync(join(folder, `block-${index}.ts`), code);
+  for (const { name, code } of PAGE_BLOCKS) writeFileSync(join(folder, `${name}.ts`), code);
   return folder;
 }
 
@@ -108,10 +132,10 @@ export interface Asked {
   readonly headers?: Record<string, string>;
 }
 
-/** Runs a block in a process of its own; with requests for its server, if it exports one. Returns what was printed, line by line. */
-export function runBlock(folder: string, index: number, requests: readonly Asked[] = [], env: Record<string, string> = {}): string[] {
+/** Runs a block, by its file's name, in a process of its own; with requests for its server, if it exports one. Returns what was printed, line by line. */
+export function runBlock(folder: string, name: string, requests: readonly Asked[] = [], env: Record<string, string> = {}): string[] {
   const tsx = join(ROOT, 'node_modules/tsx/dist/cli.mjs');
-  const args = [tsx, '--import', './gateway.mjs', 'driver.mjs', `block-${index}.ts`, JSON.stringify(requests)];
+  const args = [tsx, '--import', './gateway.mjs', 'driver.mjs', `${name}.ts`, JSON.stringify(requests)];
   const printed = execFileSync(process.execPath, args, {
     cwd: folder,
     env: { ...process.env, XDG_CONFIG_HOME: join(folder, 'config'), ...env },

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../clock.js';
 import type { Scope } from '../../ledger/scope-key.js';
 import type { JobContext, JobQueue, ProcessedJob } from './types.js';
 
+/** Options of `createAuthProcessor`. */
 export interface AuthProcessorOptions<Job extends ProcessedJob, Result> {
   /** The queue of these jobs: what is parked is given back through it, and recorded beside it. */
   readonly queue: JobQueue;

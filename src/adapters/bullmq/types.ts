@@ -32,6 +32,7 @@ export interface JobRun {
   <T>(attempt: Attempt<T>, options?: RunOptions & { readonly whenBlocked?: 'throw' | 'park' | undefined }): Promise<T>;
 }
 
+/** What `process` gets beside its job. */
 export interface JobContext {
   readonly run: JobRun;
   readonly scope: ScopeParts;

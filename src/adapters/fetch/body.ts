@@ -1,3 +1,4 @@
+/** @inline */
 type Body = NonNullable<RequestInit['body']>;
 
 /** What `fetch` takes as a body, or a function that makes one, asked anew for each sending. */

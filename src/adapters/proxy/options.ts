@@ -34,6 +34,7 @@ export interface UnauthorizedAnswer {
 /** What failed: a function of the user's, by the option that it was given as, or Latchkey itself (`latchkey`: a clock that throws). */
 export type MonitorErrorOrigin = 'scope' | 'credential' | 'onUnauthorized' | 'onWorkload' | 'latchkey';
 
+/** Options of `createUnauthorizedMonitor`. */
 export interface UnauthorizedMonitorOptions<Incoming extends ProxiedRequest = ProxiedRequest> {
   /** Whose request it is; undefined for one that is not watched. */
   readonly scope: (request: Incoming) => Scope | undefined;
@@ -72,6 +73,7 @@ export interface Exchange {
   failed(error: unknown): void;
 }
 
+/** What `createUnauthorizedMonitor` gives. */
 export interface UnauthorizedMonitor<Incoming extends ProxiedRequest = ProxiedRequest> {
   /**
    * A client's request has arrived: captures what it presents or, given a lease, judges by that one instead.

@@ -2,7 +2,10 @@ import { startTimer } from '../../clock.js';
 import { isPromiseLike } from '../../promise-like.js';
 import type { Workload, WorkloadState } from './workload.js';
 
-/** A promise that it returns is waited for. */
+/**
+ * A promise that it returns is waited for.
+ * @inline
+ */
 export type WriteStatus = (workload: Workload, options: { readonly signal: AbortSignal }) => unknown;
 
 export interface StatusWriterOptions {

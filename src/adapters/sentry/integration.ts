@@ -2,6 +2,7 @@ import { isReported } from './reported.js';
 import { type Redact, Scrubber } from './scrub.js';
 import type { SentryEvent, SentryHint, SentryIntegration, SentryLog } from './types.js';
 
+/** Options of `latchkeyIntegration`. */
 export interface LatchkeyIntegrationOptions {
   /** Asked with every text that is sent, after what looks like a credential was replaced: returns it without what else is secret. */
   readonly redact?: Redact | undefined;

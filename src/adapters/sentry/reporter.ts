@@ -3,6 +3,7 @@ import type { Incident } from '../../policy/incident.js';
 import type { Reporter } from '../../report/reporter.js';
 import type { SentryLevel, SentryNamespace } from './types.js';
 
+/** Options of `sentryReporter`. */
 export interface SentryReporterOptions {
   /** The first part of each fingerprint, by which Sentry groups. Default `'latchkey'`. */
   readonly namespace?: string | undefined;

@@ -19,6 +19,7 @@ export interface SentryNamespace {
   addBreadcrumb(breadcrumb: { category: string; level: SentryLevel; message: string; data: Record<string, unknown> }): void;
 }
 
+/** How grave Sentry takes an event to be. */
 export type SentryLevel = 'fatal' | 'error' | 'warning' | 'log' | 'info' | 'debug';
 
 /** What is read of an event. */
