@@ -11,14 +11,15 @@ const DUE_MS = 16.5 * MINUTE_MS;
 /** Takes its time, and answers by what it says now. */
 class Upstream {
   isDown = true;
+  status = 401;
   calls = 0;
   ms = 100;
 
   readonly attempt = async (): Promise<string> => {
     this.calls++;
-    const { isDown } = this;
+    const { isDown, status } = this;
     await new Promise((resolve) => setTimeout(resolve, this.ms));
-    if (isDown) throw statusError(401);
+    if (isDown) throw statusError(status);
     return 'ok';
   };
 }
@@ -113,6 +114,20 @@ describe('a probe in a fleet', () => {
     const work = works([deaf!.latchkey], upstream);
     await pass(1_000);
     expect(new Set(await work)).toEqual(new Set([undefined]));
+    expect(upstream.calls).toBe(2);
+  });
+
+  it('is one call within the time that a canary has, too, if what it met says nothing of the credential', async () => {
+    const latchkeys = await start();
+    const upstream = new Upstream();
+    void works(latchkeys, upstream);
+    await pass(DUE_MS + 1_000);
+    expect(upstream.calls).toBe(1);
+    upstream.status = 503;
+    for (let second = 0; second < 50; second++) {
+      for (const latchkey of latchkeys) void latchkey.run('S', upstream.attempt, { whenBlocked: 'skip' }).catch(() => {});
+      await pass(1_000);
+    }
     expect(upstream.calls).toBe(2);
   });
 
