@@ -20,6 +20,7 @@ const LAYERS = [
   'operator',
   'browser',
   'adapters',
+  'testkit',
 ] as const;
 /** Files beside the folders that the layers build on; what they import of the layers is types only, or listed here. */
 const FOUNDATION = new Set(['abort.ts', 'clock.ts', 'errors.ts', 'events.ts', 'origin.ts', 'promise-like.ts', 'stats.ts']);

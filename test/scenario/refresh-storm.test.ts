@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bearer, type RunOptions } from '../../src/index.js';
+import { reportedOnce } from '../../src/testkit/assertions.js';
 import { freezeTime } from '../support/clock.js';
 import { begin, NEW, OLD, type Refreshing, refreshing, SCOPE } from './refreshing.js';
 
@@ -72,8 +73,7 @@ describe('a storm on one token that has just expired', () => {
     const { calls, callsOut } = house.seen;
     expect(warm ? callsOut > 1 : callsOut === 1).toBe(true);
     expect({ unauthorized: house.unauthorized(), calls }).toEqual({ unauthorized: callsOut, calls: WORKERS + callsOut });
-    expect(house.reporter.openings).toHaveLength(1);
-    expect(house.reporter.endings).toMatchObject([{ end: 'fresh' }]);
+    reportedOnce(house.reporter, { ended: 'fresh' });
   });
 
   it('with a refresh, on a token that is known to have expired: no 401 at all, one refresh, a call each', async () => {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { bearer, createLatchkey } from '../../src/index.js';
+import { reportedOnce } from '../../src/testkit/assertions.js';
 import { answering } from '../support/answering.js';
 import { manualClock } from '../support/clock.js';
 import { recordingReporter } from '../support/reporter.js';
@@ -25,8 +26,7 @@ it('case 12: one user on two devices: the one that has not renewed its token doe
   }
   expect(upstream.sent).toEqual(['stale', ...Array.from({ length: 30 }, () => 'renewed')]);
   expect(latchkey.stats()).toMatchObject({ incidents: 1, openIncidents: 0 });
-  expect(reporter.openings).toHaveLength(1);
-  expect(reporter.endings).toMatchObject([{ end: 'fresh' }]);
+  reportedOnce(reporter, { ended: 'fresh' });
 
   // Until the laptop's dies as well: then neither is sent, and the phone's dead one brings nothing back.
   latchkey.capture('user', renewed).settle(401);

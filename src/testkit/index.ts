@@ -1,0 +1,10 @@
+export { assertNoSecret } from './assert-no-secret.js';
+export { TestkitAssertionError } from './assertion.js';
+export { maxRejections, type ReportedOnceOptions, reportedOnce } from './assertions.js';
+export { ExplorationError } from './exploration-error.js';
+export { type Explored, type ExploreOptions, explore, replay } from './explore.js';
+export { createManualClock, type ManualClock, type TimerGlobals } from './manual-clock.js';
+export { createRecordingReporter, type RecordingReporter } from './recording-reporter.js';
+export { type AttemptLease, createUpstream, type Upstream, type UpstreamCall } from './upstream.js';
+export type { ScriptedAnswer, UpstreamOptions, UpstreamRule } from './upstream-rules.js';
+export type { Scenario, World } from './world.js';

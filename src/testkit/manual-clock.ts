@@ -1,0 +1,128 @@
+import type { Clock } from '../clock.js';
+import { settle } from './settle.js';
+import { VirtualTimers } from './virtual-timers.js';
+
+/** What `install` replaces: `globalThis` has them. */
+export interface TimerGlobals {
+  setTimeout: unknown;
+  clearTimeout: unknown;
+  setInterval: unknown;
+  clearInterval: unknown;
+  Date: unknown;
+}
+
+/** A clock that moves only when it is told to: for the `clock` option of `createLatchkey` and, once installed, for timers. */
+export interface ManualClock extends Clock {
+  /** Timers that are to fire still. */
+  readonly timers: number;
+  /** When the next of them is due, in milliseconds since the epoch; undefined if there is none. */
+  readonly nextAt: number | undefined;
+  /**
+   * Moves on by so many milliseconds: timers that come due fire in their order, and after each all that is ready happens. Rejects with what a
+   * timer throws, and after 100,000 timers.
+   * @throws {TypeError} for what is no number of milliseconds.
+   */
+  advance(ms: number): Promise<void>;
+  /** Moves on to the next timer and fires it, with those that are due at the same time. Resolves to false if there is none. */
+  advanceToNext(): Promise<boolean>;
+  /**
+   * Puts itself in the place of the timers and of `Date` of a global object, by default this one; returns how to take it out. Timers that were
+   * running before, and those of `node:timers/promises` and `AbortSignal.timeout`, stay with real time.
+   * @throws {Error} where a clock is installed already.
+   */
+  install(target?: TimerGlobals): () => void;
+}
+
+/** Where time begins: the first of January 2026, UTC. */
+const START = Date.UTC(2026, 0, 1);
+const MOST_FIRED = 100_000;
+const REPLACED = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] as const;
+
+/**
+ * A clock at `start` (milliseconds since the epoch; default: the first of January 2026, UTC). Nothing global changes unless `install` is called.
+ * @throws {TypeError} for a `start` that is no number.
+ */
+export function createManualClock(start: number = START): ManualClock {
+  if (typeof start !== 'number' || !Number.isFinite(start))
+    throw new TypeError('createManualClock: `start` must be a number of milliseconds');
+  return new VirtualClock(start);
+}
+
+class VirtualClock implements ManualClock {
+  #now: number;
+  readonly #timers = new VirtualTimers(() => this.#now);
+
+  constructor(start: number) {
+    this.#now = start;
+  }
+
+  /** Bound, since it is handed on by itself, too. */
+  readonly now = (): number => this.#now;
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  get nextAt(): number | undefined {
+    return this.#timers.nextAt;
+  }
+
+  async advance(ms: number): Promise<void> {
+    if (typeof ms !== 'number' || !Number.isFinite(ms) || ms < 0)
+      throw new TypeError('advance: `ms` must be a number of milliseconds, 0 or more');
+    const until = this.#now + ms;
+    await settle();
+    for (let fired = 0; ; fired++) {
+      const due = this.#timers.take(until);
+      if (due === undefined) break;
+      if (fired === MOST_FIRED) throw new Error(`advance: ${MOST_FIRED} timers have fired, and there is no end to them`);
+      // A timer that moved the clock itself has been there already.
+      this.#now = Math.max(this.#now, due.at);
+      due.fire();
+      await settle();
+    }
+    this.#now = Math.max(this.#now, until);
+  }
+
+  async advanceToNext(): Promise<boolean> {
+    const { nextAt } = this;
+    if (nextAt === undefined) return false;
+    await this.advance(Math.max(0, nextAt - this.#now));
+    return true;
+  }
+
+  install(target: TimerGlobals = globalThis): () => void {
+    if (typeof target !== 'object' || target === null) throw new TypeError('install: `target` must be a global object');
+    if (isInstalled(target.setTimeout)) throw new Error('install: a manual clock is installed already');
+    const before = new Map(REPLACED.map((name) => [name, target[name]]));
+    const start =
+      (repeats: boolean) =>
+      (callback: unknown, delay?: unknown, ...args: unknown[]): unknown => {
+        if (typeof callback !== 'function') throw new TypeError('the callback of a timer must be a function');
+        return this.#timers.start(() => callback(...args), delay, repeats);
+      };
+    const stop = (timer: unknown): void => this.#timers.stop(timer);
+    const own = { setTimeout: start(false), clearTimeout: stop, setInterval: start(true), clearInterval: stop, Date: this.#date() };
+    Object.assign(own.setTimeout, { [INSTALLED]: true });
+    Object.assign(target, own);
+    return () => {
+      // Of what somebody else has put there since it keeps its hands.
+      for (const name of REPLACED) if (target[name] === own[name]) target[name] = before.get(name);
+    };
+  }
+
+  #date(): DateConstructor {
+    const now = this.now;
+    return new Proxy(Date, {
+      construct: (real, args, target) => Reflect.construct(real, args.length === 0 ? [now()] : args, target),
+      apply: (real) => new real(now()).toString(),
+      get: (real, name, receiver) => (name === 'now' ? now : Reflect.get(real, name, receiver)),
+    });
+  }
+}
+
+const INSTALLED = Symbol('latchkey.manualClock');
+
+function isInstalled(timer: unknown): boolean {
+  return typeof timer === 'function' && INSTALLED in timer;
+}

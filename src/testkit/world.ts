@@ -1,0 +1,143 @@
+import type { Credential } from '../credential/credential.js';
+import { isPromiseLike } from '../promise-like.js';
+import type { Choices } from './choices.js';
+import { createManualClock, type ManualClock } from './manual-clock.js';
+import { settle } from './settle.js';
+import { ScriptedUpstream, type Upstream } from './upstream.js';
+import type { UpstreamOptions } from './upstream-rules.js';
+
+/** What a scenario is explored in: one thing happens at a time, and the schedule says which is next. */
+export interface World {
+  /** Virtual time, which timers and `Date` go by as well. It passes when nothing else can happen, and when the scenario lets it. */
+  readonly clock: ManualClock;
+  /**
+   * Does something, or lets a promise through, at a moment that the schedule chooses. A function that throws, or whose promise rejects, fails
+   * the schedule; a promise that is let through does that only to whoever awaits it.
+   */
+  schedule<T>(name: string, what: (() => T | PromiseLike<T>) | PromiseLike<T>): Promise<T>;
+  /** Lets the schedule choose, the first if it has no reason not to. The name is printed. */
+  pick<T>(name: string, among: readonly [T, ...T[]]): T;
+  /** A scripted upstream on the world's clock, whose answers arrive when the schedule says. */
+  upstream(options?: Omit<UpstreamOptions, 'clock'>): Upstream;
+  /** Resolves when all has happened that can, within so many milliseconds of virtual time from now. Default 0. */
+  idle(ms?: number): Promise<void>;
+}
+
+/** What is explored: sets up what it needs, starts what is to be interleaved, and throws if what comes of it is wrong. */
+export type Scenario = (world: World) => unknown;
+
+/** How one schedule went. */
+export interface Played {
+  readonly steps: readonly string[];
+  readonly failure: { readonly error: unknown } | undefined;
+  /** Credentials that messages must not show. */
+  readonly credentials: readonly Credential[];
+}
+
+interface Ready {
+  readonly name: string;
+  readonly go: () => void;
+}
+
+interface Idler {
+  readonly until: number;
+  readonly resolve: () => void;
+}
+
+const MOST_STEPS = 10_000;
+/** Who still waits when so much virtual time has passed without anything else waits for ever. */
+const HORIZON_MS = 3_600_000;
+
+export class ScheduledWorld implements World {
+  readonly clock = createManualClock();
+  readonly #choices: Choices;
+  readonly #ready: Ready[] = [];
+  readonly #idlers: Idler[] = [];
+  readonly #steps: string[] = [];
+  readonly #credentials: Credential[] = [];
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(choices: Choices) {
+    this.#choices = choices;
+  }
+
+  schedule<T>(name: string, what: (() => T | PromiseLike<T>) | PromiseLike<T>): Promise<T> {
+    if (typeof name !== 'string') throw new TypeError('schedule: `name` must be a text');
+    if (typeof what !== 'function' && !isPromiseLike(what)) throw new TypeError('schedule: `what` must be a function or a promise');
+    const moment = new Promise<void>((go) => this.#ready.push({ name, go }));
+    const done = moment.then(() => (typeof what === 'function' ? what() : what));
+    // What nobody awaits must not go unhandled; what a function throws is noted.
+    done.catch((error: unknown) => {
+      if (typeof what === 'function') this.#failure ??= { error };
+    });
+    if (typeof what !== 'function') what.then(undefined, () => {});
+    return done;
+  }
+
+  pick<T>(name: string, among: readonly [T, ...T[]]): T {
+    if (!Array.isArray(among) || among.length === 0) throw new TypeError('pick: `among` must be a list with something in it');
+    const index = this.#choices.next(among.length);
+    this.#note(`${name}: ${index + 1} of ${among.length}`);
+    return among[index] as T;
+  }
+
+  upstream(options: Omit<UpstreamOptions, 'clock'> = {}): Upstream {
+    this.#credentials.push(...Object.values(options.credentials ?? {}));
+    return new ScriptedUpstream({ ...options, clock: this.clock }, (name) => this.schedule(name, Promise.resolve()));
+  }
+
+  idle(ms = 0): Promise<void> {
+    if (typeof ms !== 'number' || !(ms >= 0)) throw new TypeError('idle: `ms` must be a number of milliseconds, 0 or more');
+    return new Promise((resolve) => this.#idlers.push({ until: this.clock.now() + ms, resolve }));
+  }
+
+  /** Plays the scenario to its end, or to where nothing more can happen. */
+  async play(scenario: Scenario): Promise<Played> {
+    const end = { reached: false };
+    Promise.resolve()
+      .then(() => scenario(this))
+      .then(
+        () => {
+          end.reached = true;
+        },
+        (error: unknown) => {
+          this.#failure ??= { error };
+        },
+      );
+    try {
+      do await settle();
+      while (this.#failure === undefined && !end.reached && (await this.#next()));
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    return { steps: this.#steps, failure: this.#failure, credentials: this.#credentials };
+  }
+
+  /** One thing more. @throws {Error} if the scenario waits for what will never be. */
+  async #next(): Promise<boolean> {
+    if (this.#ready.length > 0) {
+      const [ready] = this.#ready.splice(this.#choices.next(this.#ready.length), 1);
+      this.#note(ready?.name ?? '');
+      ready?.go();
+      return true;
+    }
+    const { nextAt } = this.clock;
+    const first = Math.min(...this.#idlers.map(({ until }) => until));
+    if (this.#idlers.length > 0 && (nextAt === undefined || nextAt > first)) {
+      await this.clock.advance(Math.max(0, first - this.clock.now()));
+      for (const idler of this.#idlers.splice(0)) {
+        if (idler.until <= this.clock.now()) idler.resolve();
+        else this.#idlers.push(idler);
+      }
+      return true;
+    }
+    if (nextAt === undefined || nextAt - this.clock.now() > HORIZON_MS) throw new Error('the scenario waits, and nothing more will happen');
+    this.#note('time passes');
+    return this.clock.advanceToNext();
+  }
+
+  #note(step: string): void {
+    if (this.#steps.length >= MOST_STEPS) throw new Error(`the scenario has taken ${MOST_STEPS} steps, and there is no end to it`);
+    this.#steps.push(step);
+  }
+}

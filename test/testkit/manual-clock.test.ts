@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { bearer, createLatchkey } from '../../src/index.js';
+import { createManualClock, type ManualClock, type TimerGlobals } from '../../src/testkit/manual-clock.js';
+
+/** Timers of a global object of the test's own, so that nothing of the runner's is touched. */
+function timersOf(clock: ManualClock): {
+  readonly target: TimerGlobals;
+  readonly uninstall: () => void;
+  readonly own: { setTimeout: typeof setTimeout; clearTimeout: typeof clearTimeout; setInterval: typeof setInterval; Date: typeof Date };
+} {
+  const target = { setTimeout: 'before', clearTimeout: 'before', setInterval: 'before', clearInterval: 'before', Date: 'before' };
+  const uninstall = clock.install(target);
+  return { target, uninstall, own: target as never };
+}
+
+describe('a manual clock', () => {
+  it('moves only when it is told to', async () => {
+    const clock = createManualClock();
+    expect(clock.now()).toBe(Date.UTC(2026, 0, 1));
+    await clock.advance(1_500);
+    expect(clock.now()).toBe(Date.UTC(2026, 0, 1) + 1_500);
+    const { now } = createManualClock(5);
+    expect(now()).toBe(5);
+  });
+
+  it('is what a Latchkey goes by', async () => {
+    const clock = createManualClock();
+    const latchkey = createLatchkey({ clock });
+    latchkey.capture('s', bearer('token', { expiresAt: clock.now() + 1_000 }));
+    await clock.advance(999);
+    expect(latchkey.canRun('s')).toBe(true);
+    await clock.advance(1);
+    expect(latchkey.canRun('s')).toBe(false);
+    await latchkey.close();
+  });
+
+  it('fires timers in their order, each at its time, and lets promises settle in between', async () => {
+    const clock = createManualClock(0);
+    const { own } = timersOf(clock);
+    const seen: string[] = [];
+    const note = (what: string): void => void seen.push(`${what} at ${clock.now()}`);
+    own.setTimeout(note, 20, 'second');
+    own.setTimeout(async () => {
+      note('first');
+      await Promise.resolve();
+      own.setTimeout(note, 5, 'its own');
+    }, 10);
+    own.setTimeout(note, 20, 'third');
+    own.clearTimeout(own.setTimeout(note, 1, 'never'));
+    const every = own.setInterval(() => note('again'), 12);
+    expect(clock).toMatchObject({ timers: 5 - 1 + 0, nextAt: 10 });
+    await clock.advance(24);
+    expect(seen).toEqual(['first at 10', 'again at 12', 'its own at 15', 'second at 20', 'third at 20', 'again at 24']);
+    own.clearTimeout(Number(every));
+    expect(await clock.advanceToNext()).toBe(false);
+    expect(clock).toMatchObject({ timers: 0, nextAt: undefined });
+  });
+
+  it('fires what was started first of what is due together; an interval starts anew each time', async () => {
+    const clock = createManualClock(0);
+    const { own } = timersOf(clock);
+    const seen: string[] = [];
+    own.setInterval(() => seen.push('interval'), 10);
+    own.setTimeout(() => seen.push('timeout'), 20);
+    await clock.advance(20);
+    expect(seen).toEqual(['interval', 'timeout', 'interval']);
+  });
+
+  it('goes to the next timer, and takes a delay as Node does', async () => {
+    const clock = createManualClock(0);
+    const { own } = timersOf(clock);
+    const fired: number[] = [];
+    for (const delay of [0, 2.9, Number.NaN, 2 ** 40, undefined]) own.setTimeout(() => fired.push(clock.now()), delay);
+    const timer = own.setTimeout(() => fired.push(clock.now()), 5);
+    expect(timer.unref().hasRef()).toBe(false);
+    while (clock.nextAt !== undefined && clock.nextAt < 4) await clock.advanceToNext();
+    expect(fired).toEqual([0, 0, 1, 1, 2]);
+    timer.refresh();
+    await clock.advanceToNext();
+    expect(clock.now()).toBe(7);
+  });
+
+  it('stands in for `Date` where it is installed, and nowhere else', async () => {
+    const clock = createManualClock(1_000);
+    const { own, target, uninstall } = timersOf(clock);
+    expect([own.Date.now(), new own.Date().getTime(), new own.Date(5).getTime(), own.Date.UTC(1970, 0)]).toEqual([1_000, 1_000, 5, 0]);
+    expect(own.Date()).toBe(new Date(1_000).toString());
+    expect(new own.Date()).toBeInstanceOf(Date);
+    expect(Date.now()).toBeGreaterThan(1e12);
+    target.setInterval = 'somebody else';
+    uninstall();
+    expect(target).toEqual({
+      setTimeout: 'before',
+      clearTimeout: 'before',
+      setInterval: 'somebody else',
+      clearInterval: 'before',
+      Date: 'before',
+    });
+  });
+
+  it('is put in place of the timers of this thread, once', () => {
+    const { setTimeout: real } = globalThis;
+    const uninstall = createManualClock().install();
+    try {
+      expect(globalThis.setTimeout).not.toBe(real);
+      expect(() => createManualClock().install()).toThrow('install: a manual clock is installed already');
+    } finally {
+      uninstall();
+    }
+    expect(globalThis.setTimeout).toBe(real);
+  });
+
+  it('hands on what a timer throws, and does not go on for ever', async () => {
+    const clock = createManualClock(0);
+    const { own } = timersOf(clock);
+    own.setTimeout(() => {
+      throw new Error('by a timer');
+    }, 5);
+    await expect(clock.advance(10)).rejects.toThrow('by a timer');
+    expect(clock.now()).toBe(5);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['createManualClock: `start` must be', () => createManualClock(Number.NaN)],
+    ['install: `target` must be', () => createManualClock().install(null as never)],
+  ])('says what is wrong: %s', (message, create) => {
+    expect(create).toThrow(TypeError);
+    expect(create).toThrow(message);
+  });
+
+  it('does not go back', async () => {
+    await expect(createManualClock().advance(-1)).rejects.toThrow('advance: `ms` must be a number of milliseconds, 0 or more');
+  });
+});
