@@ -10,6 +10,12 @@ export interface Parts {
   readonly report: () => void;
 }
 
+/** Whose work it is, and where: the parts are its own. */
+export interface Place extends Parts {
+  readonly tenant: string;
+  readonly provider: string;
+}
+
 /** One session's work, done by one policy. */
 export interface Session {
   /** A client's request brings a token. */
@@ -21,8 +27,17 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** A gateway's work in several places. */
+export interface Gateway {
+  /** One for each place. */
+  readonly sessions: readonly Session[];
+  /** How many of the policy's own objects serve them. */
+  readonly instances: number;
+}
+
 export interface Policy {
   /** It gets its own new tokens. One that does not waits for a client to bring them. */
   readonly refreshes: boolean;
   open(parts: Parts): Promise<Session>;
+  openAll(places: readonly Place[]): Promise<Gateway>;
 }

@@ -16,19 +16,27 @@ export interface Bench {
   target(row: Row, rows: readonly Row[]): Target | undefined;
   /** Which of several rounds a row is. Default: medians. */
   readonly rounds?: string;
+  /** What of it a README shows. Default: everything, under the fields' own names. */
+  readonly readme?: {
+    /** Headings, by field. */
+    readonly columns: Readonly<Record<string, string>>;
+    readonly shows?: (row: Row) => boolean;
+  };
   /** What a reader of the table should know. */
   readonly notes: readonly string[];
 }
 
 const VERDICTS: Readonly<Record<string, string>> = { true: 'met', false: 'MISSED', undefined: '' };
 
-export async function report(bench: Bench, asJson: boolean): Promise<void> {
+export async function report(bench: Bench, asJson: boolean): Promise<Row[]> {
   const startedAt = performance.now();
   const rows = await bench.measure();
-  if (asJson) {
-    console.log(JSON.stringify({ bench: bench.name, node: process.version, rows }));
-    return;
-  }
+  if (asJson) console.log(JSON.stringify({ bench: bench.name, node: process.version, rows }));
+  else print(bench, rows, performance.now() - startedAt);
+  return rows;
+}
+
+function print(bench: Bench, rows: readonly Row[], ms: number): void {
   const fields = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const lines = rows.map((row) => {
     const target = bench.target(row, rows);
@@ -36,7 +44,7 @@ export async function report(bench: Bench, asJson: boolean): Promise<void> {
     return [...fields.map((field) => rounded(row[field])), ...verdict];
   });
   console.log(table([...fields, 'target', ''], lines));
-  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
+  const seconds = (ms / 1_000).toFixed(0);
   console.log(`\n${[...bench.notes, `Node ${process.version}; ${bench.rounds ?? 'medians'}; took ${seconds} s.`].join('\n')}`);
 }
 

@@ -13,7 +13,7 @@ export function table(heads: readonly string[], rows: readonly (readonly Cell[])
   return [align(lines[0]!), widths.map((width) => '-'.repeat(width)).join('  '), ...lines.slice(1).map(align)].join('\n');
 }
 
-function spell(cell: Cell): string {
+export function spell(cell: Cell): string {
   if (cell === undefined) return '';
-  return typeof cell === 'number' ? cell.toLocaleString('en', { maximumFractionDigits: 2 }) : String(cell);
+  return typeof cell === 'number' ? cell.toLocaleString('en', { maximumFractionDigits: 2, signDisplay: 'negative' }) : String(cell);
 }
