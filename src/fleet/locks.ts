@@ -26,7 +26,10 @@ export interface LocksOptions {
 }
 
 export interface HeldLock {
-  /** Keeps it for so many milliseconds from now. False: somebody else has it. True if the store does not answer. Never rejects. */
+  /**
+   * Keeps it for so many milliseconds from now. False: somebody else has it. A store that does not answer is waited for, unless it lasts for so long
+   * anyway; true where that does not come back in time. Never rejects.
+   */
   keep(ms: number): Promise<boolean>;
   /** Gives it back, once. */
   done(note: string): void;
@@ -66,9 +69,8 @@ export class Locks {
   #awaitedCount = 0;
   #claims = 0;
   #closed = false;
-  /** Since when the store has been away; undefined while it is not, or before it was there for the first time. */
-  #lostAt: number | undefined;
-  #wasUp = false;
+  /** Since when the store has been away; undefined while it is not. */
+  #lostAt: number | undefined = performance.now();
   readonly #waiting = new Set<() => void>();
 
   constructor(options: LocksOptions) {
@@ -130,11 +132,11 @@ export class Locks {
     const { isUp, greet } = this.#options;
     for (;;) {
       if (!this.#closed && !isUp()) await greet();
-      if (this.#closed) return false;
-      this.#wasUp ||= isUp();
-      const left = Math.min(deadline, (this.#lostAt ?? performance.now()) + ms) - performance.now();
-      if (left <= 0 || !this.#wasUp) return false;
+      const now = performance.now();
+      if (this.#closed || now >= deadline) return false;
       if (isUp()) return true;
+      const left = Math.min(deadline, (this.#lostAt ?? now) + ms) - now;
+      if (left <= 0) return false;
       await this.#look(Math.min(left, LOOK_MS));
     }
   }
@@ -166,7 +168,6 @@ export class Locks {
 
   /** The store answers again: what was given back meanwhile was not heard. */
   found(): void {
-    this.#wasUp = true;
     this.#lostAt = undefined;
     this.#answerAll((awaited) => awaited.isPatient);
     this.#proceed();
@@ -204,7 +205,7 @@ export class Locks {
   }
 
   #hold(held: Held): HeldLock {
-    const { carrier, release } = this.#options;
+    const { release } = this.#options;
     const { lock, owner } = held;
     this.#held.add(held);
     for (const oldest of this.#held) {
@@ -213,18 +214,7 @@ export class Locks {
     }
     let isDone = false;
     return {
-      keep: async (ms) => {
-        if (isDone) return false;
-        if (this.#isAlone()) return true;
-        try {
-          const isKept = (await carrier.lock(lock, owner, ms)) === 0;
-          if (isKept) held.until = performance.now() + ms;
-          else this.#held.delete(held);
-          return isKept;
-        } catch {
-          return true;
-        }
-      },
+      keep: async (ms) => !isDone && (await this.#keep(held, ms)),
       done: (note) => {
         if (isDone) return;
         isDone = true;
@@ -237,6 +227,24 @@ export class Locks {
         this.#held.delete(held);
       },
     };
+  }
+
+  async #keep(held: Held, ms: number): Promise<boolean> {
+    const { carrier, onFailed } = this.#options;
+    const deadline = performance.now() + ms;
+    // What it lasts still will do while the store does not answer.
+    while (held.until < deadline && (await this.#isBack(ms, deadline))) {
+      try {
+        const isKept = (await carrier.lock(held.lock, held.owner, ms)) === 0;
+        if (isKept) held.until = performance.now() + ms;
+        else this.#held.delete(held);
+        return isKept;
+      } catch (error) {
+        onFailed(error);
+        await this.#look(LOOK_MS);
+      }
+    }
+    return true;
   }
 
   async #giveBack({ lock, owner, ifLost }: Held): Promise<void> {

@@ -151,25 +151,61 @@ describe('claimRefresh', () => {
     acquired(await one.claim());
   });
 
-  it('is kept without asking, or an answer, while the store is down', async () => {
+  it('is kept without asking while the store is down, as long as it lasts', async () => {
     const { store, process } = fleet();
     const one = process();
     const mine = acquired(await one.claim());
+    await vi.advanceTimersByTimeAsync(2_000);
     store.down = true;
-    expect(await mine.keep(MS)).toBe(true);
     one.state.up = false;
-    expect(await mine.keep(MS)).toBe(true);
-    store.down = false;
-    one.state.up = true;
-    expect(await mine.keep(MS)).toBe(true);
+    one.coordinator.lost();
+    expect(await mine.keep(MS - 2_000)).toBe(true);
   });
 
-  it('there is nobody to ask for it: never up, or closed', async () => {
+  it('is not kept for longer than it lasts before the store has answered, or has been away for too long', async () => {
     const { process } = fleet();
     const [one, two] = [process(), process()];
+    const mine = acquired(await one.claim());
+    await vi.advanceTimersByTimeAsync(20_000);
     one.state.up = false;
-    expect(await one.claim()).toEqual({ state: 'down' });
+    one.coordinator.lost();
+    await vi.advanceTimersByTimeAsync(10_000);
+    const kept: boolean[] = [];
+    void mine.keep(MS).then((is) => kept.push(is));
+    await vi.advanceTimersByTimeAsync(MS - 20_000);
+    expect(kept).toEqual([]);
+    acquired(await two.claim());
     one.state.up = true;
+    one.coordinator.found();
+    await settled();
+    expect(kept).toEqual([false]);
+
+    const again = acquired(await two.claim(B));
+    two.state.up = false;
+    two.coordinator.lost();
+    void again.keep(2 * MS).then((is) => kept.push(is));
+    await vi.advanceTimersByTimeAsync(2 * MS - 1);
+    expect(kept).toEqual([false]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(kept).toEqual([false, true]);
+  });
+
+  it('a store that has never answered is waited for, too, from the start on', async () => {
+    const { process } = fleet();
+    const one = process();
+    one.state.up = false;
+    await vi.advanceTimersByTimeAsync(10_000);
+    const answers: string[] = [];
+    void one.claim().then(({ state }) => answers.push(state));
+    await vi.advanceTimersByTimeAsync(MS - 10_001);
+    expect(answers).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(answers).toEqual(['down']);
+  });
+
+  it('there is nobody to ask for it once it is closed', async () => {
+    const { process } = fleet();
+    const [one, two] = [process(), process()];
     await one.coordinator.close();
     expect(await one.claim()).toEqual({ state: 'down' });
     acquired(await two.claim());
