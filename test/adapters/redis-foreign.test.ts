@@ -133,8 +133,8 @@ describeWithRedis('what somebody else has written over the records of a store', 
 
   it('locks and groups of another type are free', async () => {
     for (const key of ['l:lock', 'm:group', 'm:group:tag']) await client.hSet(prefix + key, 'x', 'x');
-    expect(await carrier.lock('lock', 'owner', 10_000)).toBe(true);
-    expect(await carrier.lock('lock', 'another', 10_000)).toBe(false);
+    expect(await carrier.lock('lock', 'owner', 10_000)).toBe(0);
+    expect(await carrier.lock('lock', 'another', 10_000)).toBeGreaterThan(0);
     await carrier.unlock('lock', 'owner', '');
     expect(await carrier.enter('group', 'one', 'tag', 10_000)).toEqual({ first: true, tag: 'tag' });
     expect(await carrier.enter('group', 'two', 'other', 10_000)).toEqual({ first: false, tag: 'tag' });

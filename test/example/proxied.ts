@@ -73,7 +73,7 @@ export const get = (gateway: Gateway, path: string, options?: RequestOptions): P
   answerTo(open(gateway, path, options).end());
 
 /** What a raw client sees. */
-export async function exchangeRaw(gateway: Gateway, message: string): Promise<string> {
+export async function exchangeRaw(gateway: Pick<Gateway, 'url'>, message: string): Promise<string> {
   const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   ending.push(() => socket.destroy());
   socket.write(message);
