@@ -19,8 +19,6 @@ export interface FleetCoordinatorOptions {
   readonly isUp: () => boolean;
   /** Asks where the store stands, if that is all there is in the way. Never rejects. */
   readonly greet: () => Promise<void>;
-  /** The store could not be reached. */
-  readonly onFailed: (error: unknown) => void;
   /** A lock is to be given back, once what its owner learnt has been pushed. */
   readonly release: (lock: Name, owner: string, note: string) => void;
   /** Brings in what the store knows: what the last owner of a lock learnt may not have been heard yet. */
@@ -37,11 +35,11 @@ export class FleetCoordinator implements Coordinator {
 
   constructor(options: FleetCoordinatorOptions) {
     this.#options = options;
-    const { carrier, names, isUp, greet, onFailed, release } = options;
+    const { carrier, names, isUp, greet, release } = options;
     const process: string = randomUUID();
     const arrears = new Arrears(isUp);
     this.#arrears = arrears;
-    this.#locks = new Locks({ carrier, isUp, greet, onFailed, arrears, process, release });
+    this.#locks = new Locks({ carrier, isUp, greet, arrears, process, release });
     this.#endings = new Endings({ carrier, names, isUp, arrears, process });
     this.#memberships = new Memberships({ carrier, names, isUp, endings: this.#endings, process });
   }
@@ -125,8 +123,7 @@ export class FleetCoordinator implements Coordinator {
     try {
       await this.#options.fetch(refs);
       return true;
-    } catch (error) {
-      this.#options.onFailed(error);
+    } catch {
       return false;
     }
   }

@@ -7,8 +7,9 @@ const MOST_AWAITED = 1_000;
 /** Locks of this process's beyond so many end by themselves when it closes. */
 const MOST_HELD = 2_000;
 
-/** Whether the store is back is looked at so often, in milliseconds. */
+/** Whether the store is back is looked at so often, in milliseconds; what it would not do is asked for less and less often. */
 const LOOK_MS = 250;
+const LONGEST_LOOK_MS = 4_000;
 
 export interface LocksOptions {
   readonly carrier: Pick<Carrier, 'lock' | 'unlock'>;
@@ -16,8 +17,6 @@ export interface LocksOptions {
   readonly isUp: () => boolean;
   /** Asks where the store stands, if that is all there is in the way. Never rejects. */
   readonly greet: () => Promise<void>;
-  /** The store could not be reached. */
-  readonly onFailed: (error: unknown) => void;
   readonly arrears: Arrears;
   /** The name of this process. */
   readonly process: string;
@@ -89,37 +88,37 @@ export class Locks {
   async claimPatiently(lock: Name, ms: number, ifLost: string, prepare: () => Promise<boolean>): Promise<LockClaim> {
     const { isUp } = this.#options;
     const deadline = performance.now() + ms;
-    while (await this.#isBack(ms, deadline)) {
+    for (let pauseMs = LOOK_MS; await this.#isBack(ms, deadline); pauseMs = Math.min(2 * pauseMs, LONGEST_LOOK_MS)) {
       const claim = await this.#claim(lock, ms, ifLost, true);
       if (claim.state === 'held') return claim;
       if (claim.state === 'acquired') {
         if ((await prepare()) && isUp() && (await claim.held.keep(ms))) return claim;
         claim.held.done(ifLost);
       }
-      await this.#look(LOOK_MS);
+      await this.#look(Math.min(pauseMs, deadline - performance.now()));
     }
     return { state: 'down' };
   }
 
   async #claim(lock: Name, ms: number, ifLost: string, isPatient: boolean): Promise<LockClaim> {
     if (this.#isAlone()) return { state: 'down' };
-    const { carrier, arrears, process, onFailed } = this.#options;
+    const { carrier, arrears, process } = this.#options;
     const owner = `${process}.${++this.#claims}`;
     // Listened for from now on: the other's may be back before the answer to this question is.
     const awaited = this.#await(lock, ms, ifLost, isPatient);
+    const asked = performance.now();
     let leftMs: number;
     try {
       leftMs = await carrier.lock(lock, owner, ms);
-    } catch (error) {
+    } catch {
       this.#forget(awaited);
       // It may get there yet, and would keep everybody waiting for nobody.
       arrears.owe(owner, () => carrier.unlock(lock, owner, ifLost));
-      if (isPatient) onFailed(error);
       return { state: 'down' };
     }
     if (leftMs > 0) return { state: 'held', leftMs, onDone: (listener) => this.#listen(awaited, listener) };
     this.#forget(awaited);
-    const held: Held = { lock, owner, ifLost, until: performance.now() + ms };
+    const held: Held = { lock, owner, ifLost, until: asked + ms };
     if (this.#closed) {
       await this.#giveBack(held);
       return { state: 'down' };
@@ -230,18 +229,22 @@ export class Locks {
   }
 
   async #keep(held: Held, ms: number): Promise<boolean> {
-    const { carrier, onFailed } = this.#options;
+    const { carrier } = this.#options;
     const deadline = performance.now() + ms;
     // What it lasts still will do while the store does not answer.
-    while (held.until < deadline && (await this.#isBack(ms, deadline))) {
+    for (
+      let pauseMs = LOOK_MS;
+      held.until < deadline && (await this.#isBack(ms, deadline));
+      pauseMs = Math.min(2 * pauseMs, LONGEST_LOOK_MS)
+    ) {
+      const asked = performance.now();
       try {
         const isKept = (await carrier.lock(held.lock, held.owner, ms)) === 0;
-        if (isKept) held.until = performance.now() + ms;
+        if (isKept) held.until = asked + ms;
         else this.#held.delete(held);
         return isKept;
-      } catch (error) {
-        onFailed(error);
-        await this.#look(LOOK_MS);
+      } catch {
+        await this.#look(Math.min(pauseMs, deadline - performance.now()));
       }
     }
     return true;

@@ -45,7 +45,8 @@ export function registersOf(identity: Identity, scopes: ScopeNames, wall: Wall):
     const name = scopes.nameOfTenant(tenant);
     if (why.until === undefined) fields.set(`${REFUSED_PREFIX}${name}`, refusalText(why));
     // That what a refresh has just brought rests, each process knows by itself.
-    else if (why.restMs === undefined) fields.set(`${RESTS_PREFIX}${name}`, `${stamp(why.at)}|${wall.toStore(why.until)}`);
+    else if (why.restMs === undefined && why.isOwn !== true)
+      fields.set(`${RESTS_PREFIX}${name}`, `${stamp(why.at)}|${wall.toStore(why.until)}`);
   }
   for (const [key, scoped] of identity.scopeRulings()) {
     const text = rulingText(scoped, false, wall);
@@ -73,11 +74,6 @@ export function scopeOf(field: string): Name | undefined {
 /** The tenant that a field is about, by its name; undefined for one that is about no tenant's refreshes. */
 function tenantOf(field: string): Name | undefined {
   return field.startsWith(REFUSED_PREFIX) || field.startsWith(RESTS_PREFIX) ? field.slice(REFUSED_PREFIX.length) : undefined;
-}
-
-/** The scope or tenant that a field concerns: it is to be read again once that is known here. */
-export function concernOf(field: string): Name | undefined {
-  return scopeOf(field) ?? tenantOf(field);
 }
 
 /**
@@ -119,8 +115,7 @@ export function adoptRegisters(
       const why = field.startsWith(REFUSED_PREFIX) ? readRefusal(text) : readRest(text, wall);
       const followed = scopes.tenant(owner);
       if (followed === undefined) onUnknown(owner);
-      else if (why !== undefined) identity.endRefresh(followed.tenant, why);
-      changed ||= followed !== undefined && why !== undefined;
+      else if (why !== undefined && identity.endRefresh(followed.tenant, why)) changed = true;
     }
     const scope = scopeOf(field);
     if (field !== 'r' && scope === undefined) continue;

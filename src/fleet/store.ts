@@ -114,7 +114,6 @@ class FleetReplica implements Replica {
       names,
       isUp: () => this.#link.epoch !== undefined,
       greet: () => (this.#link.state === 'up' ? this.#link.greet() : Promise.resolve()),
-      onFailed: (error) => this.#link.failed(error),
       release: (lock, owner, note) => this.journal.release(lock, owner, note),
       fetch: (refs) => this.#link.fetch(refs),
     });

@@ -1,7 +1,7 @@
 import type { Identity } from '../ledger/verdicts.js';
 import type { Name, StoredRecord } from './carrier.js';
 import type { Names } from './names.js';
-import { concernOf, SUCCESSOR_PREFIX } from './registers.js';
+import { SUCCESSOR_PREFIX } from './registers.js';
 
 /** An identity of this process's, and what its record in the store is known to say. */
 export class Tracked {
@@ -10,6 +10,8 @@ export class Tracked {
   readonly stored = new Map<string, string>();
   /** Of those the ones that say what has come of it, by the names of tenants. */
   readonly successions = new Map<Name, string>();
+  /** What is not known here of which it says something. */
+  readonly waits = new Set<Name>();
   version = 0;
 
   constructor(identity: Identity, name: Name) {
@@ -66,10 +68,9 @@ export class Tracking {
     if (tracked === undefined) return;
     this.#byIdentity.delete(identity);
     this.#byName.delete(tracked.name);
-    for (const field of tracked.stored.keys()) {
-      const concern = concernOf(field);
-      const waiting = concern === undefined ? undefined : this.#waiting.get(concern);
-      if (concern !== undefined && waiting?.delete(tracked) && waiting.size === 0) this.#waiting.delete(concern);
+    for (const concern of tracked.waits) {
+      const waiting = this.#waiting.get(concern);
+      if (waiting?.delete(tracked) && waiting.size === 0) this.#waiting.delete(concern);
     }
   }
 
@@ -77,12 +78,14 @@ export class Tracking {
   wait(concern: Name, tracked: Tracked): void {
     const waiting = this.#waiting.get(concern) ?? new Set();
     this.#waiting.set(concern, waiting.add(tracked));
+    tracked.waits.add(concern);
   }
 
   /** Those of which the store says something for one that is known from now on. */
   named(concern: Name): Iterable<Tracked> {
     const waiting = this.#waiting.get(concern) ?? [];
     this.#waiting.delete(concern);
+    for (const tracked of waiting) tracked.waits.delete(concern);
     return waiting;
   }
 

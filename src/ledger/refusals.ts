@@ -7,6 +7,8 @@ export interface Unrefreshable {
   /** The token endpoint's answer, where that was the reason. */
   readonly status: number | undefined;
   readonly code: string | undefined;
+  /** Found out on behalf of nobody known: not to be told. */
+  readonly isOwn?: boolean | undefined;
   /** Nothing was found out: a refresh has just brought it, and it rests for so many milliseconds, or until it has worked. */
   readonly restMs?: number | undefined;
 }
@@ -26,18 +28,19 @@ export class Refusals {
     return this.#byTenant.get(tenant);
   }
 
-  /** What an earlier refresh found out does not count; nor does a while after for good. */
-  add(tenant: string | undefined, why: Unrefreshable): void {
+  /** What an earlier refresh found out does not count; nor does a while after for good. Returns whether it does. */
+  add(tenant: string | undefined, why: Unrefreshable): boolean {
     const present = this.#byTenant.get(tenant);
     const isForGood = why.until === undefined;
     const counts = present === undefined || (isForGood === (present.until === undefined) ? why.at >= present.at : isForGood);
-    if (!counts) return;
+    if (!counts) return false;
     this.#byTenant.delete(tenant);
     this.#byTenant.set(tenant, why);
-    for (const oldest of this.#byTenant.keys()) {
-      if (this.#byTenant.size <= MOST_TENANTS) break;
-      this.#byTenant.delete(oldest);
-    }
+    if (this.#byTenant.size <= MOST_TENANTS) return true;
+    let [oldest, least] = [tenant, why.at];
+    for (const [other, { at }] of this.#byTenant) if (at < least) [oldest, least] = [other, at];
+    this.#byTenant.delete(oldest);
+    return oldest !== tenant;
   }
 
   /** What works may be refreshed when its time comes. */

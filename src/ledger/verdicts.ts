@@ -209,12 +209,12 @@ export class Identity implements Standing {
     return this.#experience?.rare?.refusals;
   }
 
-  /** A refresh for this tenant came to nothing; one that was forgiven does not count. */
-  endRefresh(tenant: string | undefined, why: Unrefreshable): void {
-    if (why.at < this.forgivenAt) return;
+  /** A refresh for this tenant came to nothing; one that was forgiven does not count. Returns whether it changed anything. */
+  endRefresh(tenant: string | undefined, why: Unrefreshable): boolean {
+    if (why.at < this.forgivenAt) return false;
     const rare = this.#learnRare();
     rare.refusals ??= new Refusals();
-    rare.refusals.add(tenant, why);
+    return rare.refusals.add(tenant, why);
   }
 
   /** What the processes of a fleet agree on, in place of what was known here. */

@@ -25,12 +25,21 @@ export async function awaitFleet(
     const claim = await coordinator.claimRefresh(flight.identity, flight.scope, ms);
     if (claim.state === 'down') return 'done';
     if (claim.state === 'acquired') {
-      if (isNeeded()) flight.claim = claim;
-      else claim.done('look');
+      // A clock of the user's may throw.
+      let isTaken = false;
+      try {
+        isTaken = isNeeded();
+        if (isTaken) flight.claim = claim;
+      } finally {
+        if (!isTaken) claim.done('look');
+      }
       return 'done';
     }
     // Longer than a try takes: it pauses between its tries.
-    if (claim.leftMs > ms) return 'busy';
+    if (claim.leftMs > ms) {
+      claim.onDone(() => {})();
+      return 'busy';
+    }
     const after = await givenBack(flight, claim);
     if (after === 'nothing') return 'nothing';
     if (after === undefined && ++late >= MOST_LOOKS) return 'busy';

@@ -196,7 +196,7 @@ export class Refresher {
     const { identity, scope } = flight;
     const rest = this.#rest(sent);
     // A process that knows who lent it may have a refresh token for it.
-    if (flight.isStranger) identity.endRefresh(scope.tenant, rest);
+    if (flight.isStranger) identity.endRefresh(scope.tenant, { ...rest, isOwn: true });
     else this.#options.ledger.unrefreshable(identity, scope.tenant, rest);
     this.#tell(flight, { kind: 'unchanged', status: undefined, code: undefined }, rest.until);
     this.#end(flight, flight.isStranger ? 'again' : 'nothing');

@@ -294,7 +294,7 @@ describe('claimRefresh', () => {
       if (fails-- > 0) throw new StoreError('STORE_DOWN', 'no answer in time');
     });
     const claiming = one.claim();
-    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.advanceTimersByTimeAsync(2_000);
     acquired(await claiming);
     expect(fails).toBe(-1);
     expect(one.released).toEqual(['again', 'again', 'again']);

@@ -1,2 +1,2 @@
 /** A way to the store of which nothing is to be said. */
-export const QUIET_LINK = { greet: async (): Promise<void> => {}, onFailed: (): void => {} };
+export const QUIET_LINK = { greet: async (): Promise<void> => {} };

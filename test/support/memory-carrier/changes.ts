@@ -42,6 +42,8 @@ export class Changes {
     for (const [field, value] of Object.entries(fields)) this.#raise('identity', identity, field, value);
     this.#limitFields(identity, 's.', MOST_SCOPES);
     this.#limitFields(identity, 'n.', MOST_TENANTS);
+    this.#limitFields(identity, 'u.', MOST_TENANTS);
+    this.#limitFields(identity, 'w.', MOST_TENANTS);
     this.#touch('identity', identity, 2 * this.#idleMs);
   }
 

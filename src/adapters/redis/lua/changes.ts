@@ -246,6 +246,8 @@ function apply.learn(change)
   for field, value in pairs(change.fields) do raise('i', change.identity, field, value) end
   limitFields(change.identity, 's.', ${MOST_SCOPES})
   limitFields(change.identity, 'n.', ${MOST_TENANTS})
+  limitFields(change.identity, 'u.', ${MOST_TENANTS})
+  limitFields(change.identity, 'w.', ${MOST_TENANTS})
   touch('i', change.identity, 2 * idleMs)
 end
 
