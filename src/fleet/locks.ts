@@ -1,4 +1,5 @@
 import { startTimer } from '../clock.js';
+import { Absence, type AbsenceOptions } from './absence.js';
 import type { Arrears } from './arrears.js';
 import type { Carrier, Name } from './carrier.js';
 
@@ -7,16 +8,8 @@ const MOST_AWAITED = 1_000;
 /** Locks of this process's beyond so many end by themselves when it closes. */
 const MOST_HELD = 2_000;
 
-/** Whether the store is back is looked at so often, in milliseconds; what it would not do is asked for less and less often. */
-const LOOK_MS = 250;
-const LONGEST_LOOK_MS = 4_000;
-
-export interface LocksOptions {
+export interface LocksOptions extends AbsenceOptions {
   readonly carrier: Pick<Carrier, 'lock' | 'unlock'>;
-  /** Whether the store answers; if not, it is not asked. */
-  readonly isUp: () => boolean;
-  /** Asks where the store stands, if that is all there is in the way. Never rejects. */
-  readonly greet: () => Promise<void>;
   readonly arrears: Arrears;
   /** The name of this process. */
   readonly process: string;
@@ -68,12 +61,11 @@ export class Locks {
   #awaitedCount = 0;
   #claims = 0;
   #closed = false;
-  /** Since when the store has been away; undefined while it is not. */
-  #lostAt: number | undefined = performance.now();
-  readonly #waiting = new Set<() => void>();
+  readonly #absence: Absence;
 
   constructor(options: LocksOptions) {
     this.#options = options;
+    this.#absence = new Absence(options);
   }
 
   /** `ifLost`: the note that those who wait get where its owner closes, or the store is gone. Never rejects. */
@@ -86,18 +78,15 @@ export class Locks {
    * waited for, but no longer than anybody can have what was locked for `ms` when it went; whoever waits for a lock goes on waiting. Never rejects.
    */
   async claimPatiently(lock: Name, ms: number, ifLost: string, prepare: () => Promise<boolean>): Promise<LockClaim> {
-    const { isUp } = this.#options;
-    const deadline = performance.now() + ms;
-    for (let pauseMs = LOOK_MS; await this.#isBack(ms, deadline); pauseMs = Math.min(2 * pauseMs, LONGEST_LOOK_MS)) {
+    const claimed = await this.#absence.insist(ms, async () => {
       const claim = await this.#claim(lock, ms, ifLost, true);
       if (claim.state === 'held') return claim;
-      if (claim.state === 'acquired') {
-        if ((await prepare()) && isUp() && (await claim.held.keep(ms))) return claim;
-        claim.held.done(ifLost);
-      }
-      await this.#look(Math.min(pauseMs, deadline - performance.now()));
-    }
-    return { state: 'down' };
+      if (claim.state === 'down') return undefined;
+      if ((await prepare()) && this.#options.isUp() && (await claim.held.keep(ms))) return claim;
+      claim.held.done(ifLost);
+      return undefined;
+    });
+    return claimed ?? { state: 'down' };
   }
 
   async #claim(lock: Name, ms: number, ifLost: string, isPatient: boolean): Promise<LockClaim> {
@@ -126,34 +115,6 @@ export class Locks {
     return { state: 'acquired', held: this.#hold(held) };
   }
 
-  /** Whether the store answers, once it does or there is no more point in waiting. */
-  async #isBack(ms: number, deadline: number): Promise<boolean> {
-    const { isUp, greet } = this.#options;
-    for (;;) {
-      if (!this.#closed && !isUp()) await greet();
-      const now = performance.now();
-      if (this.#closed || now >= deadline) return false;
-      if (isUp()) return true;
-      const left = Math.min(deadline, (this.#lostAt ?? now) + ms) - now;
-      if (left <= 0) return false;
-      await this.#look(Math.min(left, LOOK_MS));
-    }
-  }
-
-  /** A moment, or until the store is back. */
-  #look(ms: number): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = (): void => {
-        timer.cancel();
-        this.#waiting.delete(end);
-        resolve();
-      };
-      const timer = startTimer(ms, end);
-      this.#waiting.add(end);
-    });
-  }
-
   /** A lock was given back, here or elsewhere. */
   released(lock: Name, note: string): void {
     for (const awaited of [...(this.#awaited.get(lock) ?? [])]) this.#answer(awaited, note);
@@ -161,15 +122,14 @@ export class Locks {
 
   /** The store is gone: what others find out is not heard any more. */
   lost(): void {
-    this.#lostAt = performance.now();
+    this.#absence.lost();
     this.#answerAll((awaited) => !awaited.isPatient);
   }
 
   /** The store answers again: what was given back meanwhile was not heard. */
   found(): void {
-    this.#lostAt = undefined;
     this.#answerAll((awaited) => awaited.isPatient);
-    this.#proceed();
+    this.#absence.found();
   }
 
   /** The store has lost what it had: what is held here is still. */
@@ -184,7 +144,7 @@ export class Locks {
     for (const all of this.#awaited.values()) for (const { forget } of all) forget.cancel();
     this.#awaited.clear();
     this.#awaitedCount = 0;
-    this.#proceed();
+    this.#absence.close();
     const held = [...this.#held];
     this.#held.clear();
     if (this.#options.isUp()) await Promise.all(held.map((one) => this.#giveBack(one)));
@@ -192,11 +152,6 @@ export class Locks {
 
   #answerAll(isMeant: (awaited: Awaited) => boolean): void {
     for (const awaited of [...this.#awaited.values()].flatMap((all) => [...all].filter(isMeant))) this.#answer(awaited, awaited.ifLost);
-  }
-
-  /** Those who wait for the store look again. */
-  #proceed(): void {
-    for (const end of [...this.#waiting]) end();
   }
 
   #isAlone(): boolean {
@@ -229,25 +184,20 @@ export class Locks {
   }
 
   async #keep(held: Held, ms: number): Promise<boolean> {
-    const { carrier } = this.#options;
-    const deadline = performance.now() + ms;
     // What it lasts still will do while the store does not answer.
-    for (
-      let pauseMs = LOOK_MS;
-      held.until < deadline && (await this.#isBack(ms, deadline));
-      pauseMs = Math.min(2 * pauseMs, LONGEST_LOOK_MS)
-    ) {
+    if (held.until >= performance.now() + ms) return true;
+    const isKept = await this.#absence.insist(ms, async () => {
       const asked = performance.now();
       try {
-        const isKept = (await carrier.lock(held.lock, held.owner, ms)) === 0;
-        if (isKept) held.until = asked + ms;
+        const isOurs = (await this.#options.carrier.lock(held.lock, held.owner, ms)) === 0;
+        if (isOurs) held.until = asked + ms;
         else this.#held.delete(held);
-        return isKept;
+        return isOurs;
       } catch {
-        await this.#look(Math.min(pauseMs, deadline - performance.now()));
+        return undefined;
       }
-    }
-    return true;
+    });
+    return isKept ?? true;
   }
 
   async #giveBack({ lock, owner, ifLost }: Held): Promise<void> {

@@ -2,8 +2,8 @@ import { startTimer } from '../clock.js';
 import type { AfterRefresh, Coordinator, RefreshClaim } from '../ledger/store.js';
 import type { RefreshFlight } from './refresh-flight.js';
 
-/** A process that holds the right and does not give it back in time is dead, or has prolonged it: it is looked at twice. */
-const MOST_LOOKS = 2;
+/** One that does not give it back in time is dead, or has prolonged it; so may be the next one. */
+const MOST_LOOKS = 5;
 /** A right whose time is up is given to somebody else a moment later. */
 const LATE_MS = 50;
 

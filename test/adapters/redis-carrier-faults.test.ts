@@ -412,16 +412,16 @@ describeWithRedis('a carrier on Redis, when something fails', () => {
   });
 
   it('takes back from node-redis what was not written before its deadline', async () => {
-    const { carrier } = await connected(nodeRedis(proxy.port, { reconnectStrategy: 500 }), { commandMs: 50 });
+    const { carrier } = await connected(nodeRedis(proxy.port, { reconnectStrategy: 500 }), { commandMs: 150 });
     expect(await carrier.lock('known to the server', 'one', 60_000)).toBe(0);
     proxy.cut();
     await until(() =>
       carrier.load([]).then(
         () => false,
-        (error: StoreError) => error.message === 'no answer within 50 ms',
+        (error: StoreError) => error.message === 'no answer within 150 ms',
       ),
     );
-    expect(await failureOf(carrier.lock('lock', 'too late', 60_000))).toMatchObject({ message: 'no answer within 50 ms' });
+    expect(await failureOf(carrier.lock('lock', 'too late', 60_000))).toMatchObject({ message: 'no answer within 150 ms' });
     proxy.restore();
     await until(() => works(carrier));
     expect(await carrier.lock('lock', 'other', 60_000)).toBe(0);

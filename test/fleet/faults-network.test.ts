@@ -33,6 +33,8 @@ describeWithRedis('a network that fails', () => {
         upstream.good.add('token-s').add('token-t');
         for (const session of ['S', 'T', 'U', 'V']) a.capture(session, bearer(`token-${session.toLowerCase()}`));
         await fleet.converge('S', 'T', 'U', 'V');
+        // However often a busy machine was too slow for it until now.
+        const before = fleet.processes.map(({ states }) => states.length);
         const parked = b.run('U', upstream.attempt, { whenBlocked: 'park', parkMs: 20_000 });
         const alsoParked = a.run('U', upstream.attempt, { whenBlocked: 'park', parkMs: 20_000 });
         await eventually(() => a.stats().parked === 1 && b.stats().parked === 1);
@@ -63,7 +65,7 @@ describeWithRedis('a network that fails', () => {
           expect(outlook(latchkey, 'U')).toBe('token-u2');
           expect(outlook(latchkey, 'V')).toBe('token-v2');
         }
-        expect(fleet.processes.map(({ states }) => states)).toEqual([['up'], ['up', 'down', 'up'], ['up']]);
+        expect(fleet.processes.map(({ states }, index) => states.slice(before[index]))).toEqual([[], ['down', 'up'], []]);
         for (const { problems } of fleet.processes) expect(problems).toEqual([]);
       });
     }
