@@ -7,6 +7,14 @@ const PURE = ['credential', 'ledger', 'policy', 'property', 'report', 'signals',
   (folder) => `test/${folder}/**/*.test.ts`,
 );
 const ALL = 'test/**/*.test.ts';
+/** Chromium runs what they are about; which Node drives it says nothing. */
+const IN_BROWSER = [
+  'test/browser/chromium.test.ts',
+  'test/browser/readme.test.ts',
+  'test/example/chromium.test.ts',
+  'test/operator/page-chromium.test.ts',
+  'test/operator/page-looks.test.ts',
+];
 
 const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
@@ -22,7 +30,14 @@ export default defineConfig({
   test: {
     projects: [
       { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
-      { extends: true, test: { name: 'real', include: [ALL], exclude: [...defaultExclude, ...PURE] } },
+      {
+        extends: true,
+        test: {
+          name: 'real',
+          include: [ALL],
+          exclude: [...defaultExclude, ...PURE, ...(process.env['LATCHKEY_WITHOUT_BROWSER'] === '1' ? IN_BROWSER : [])],
+        },
+      },
     ],
     // The default leaves one processor to others: with two there would be one worker, though much of the time goes in waiting.
     maxWorkers: Math.max(2, availableParallelism() - 1),
