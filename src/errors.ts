@@ -85,7 +85,12 @@ Object.defineProperty(LatchkeyError.prototype, 'name', { value: 'LatchkeyError',
 
 /** Whether a value is an error of Latchkey's, of this copy of the package or another. */
 export function isLatchkeyError(value: unknown): value is LatchkeyError {
-  return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
+  try {
+    return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
+  } catch {
+    // Anything can be thrown; what cannot be read is none of ours.
+    return false;
+  }
 }
 
 /**

@@ -43,7 +43,7 @@ export function redactAll(text: string, credentials: readonly Credential[]): str
  * replaced. Everything else is left behind, because real clients keep the whole request, headers included, on their errors.
  */
 export function redactedCopy(thrown: unknown, credentials: readonly Credential[]): ErrorCopy {
-  const source = (typeof thrown === 'object' && thrown !== null ? thrown : { message: String(thrown) }) as Record<string, unknown>;
+  const source = (typeof thrown === 'object' && thrown !== null ? thrown : { message: textOf(thrown) }) as Record<string, unknown>;
   const clean = (value: unknown): string | undefined => (typeof value === 'string' ? redactAll(value, credentials) : undefined);
 
   const status = read(source, 'status') ?? read(source, 'statusCode');
@@ -63,6 +63,11 @@ export function redactedCopy(thrown: unknown, credentials: readonly Credential[]
   else if (typeof code === 'number') copy.code = code;
   if (typeof status === 'number') copy.status = status;
   return copy;
+}
+
+/** A function may be a proxy, whose text is somebody else's code. */
+function textOf(thrown: unknown): string {
+  return typeof thrown === 'function' ? '[function]' : String(thrown);
 }
 
 /** In their order, none overlapping another. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import { redact, redactedCopy } from '../credential/redact.js';
 import type { Emitter } from '../events.js';
+import { isInstance } from '../instance.js';
 import type { Classification, ClassifyRule } from '../policy/classification.js';
 import { classify } from '../policy/classify.js';
 import { type Outcome, type OutcomeLike, outcomeOfError, outcomeOfResponse, parsedBody } from '../policy/outcome.js';
@@ -160,7 +161,7 @@ export class Settler {
 /** A hold, or what the outcome says as HTTP; what cannot be read says nothing. */
 function readHold(outcome: unknown): Classification | undefined {
   const { isHold, holdMs, reason } = fieldsOf(outcome);
-  if (isHold !== true || outcome instanceof Error) return undefined;
+  if (isHold !== true || isInstance(outcome, Error)) return undefined;
   if (typeof holdMs !== 'number' || !Number.isFinite(holdMs) || holdMs < 0) {
     throw new TypeError('settle: `holdMs` must be a number of milliseconds');
   }
@@ -169,7 +170,7 @@ function readHold(outcome: unknown): Classification | undefined {
 
 function readOutcome(outcome: unknown): Outcome {
   if (typeof outcome === 'number') return { status: outcome };
-  const isAnswer = !(outcome instanceof Error) && typeof fieldsOf(outcome).status === 'number';
+  const isAnswer = !isInstance(outcome, Error) && typeof fieldsOf(outcome).status === 'number';
   return isAnswer ? outcomeOfResponse(outcome as OutcomeLike) : outcomeOfError(outcome);
 }
 

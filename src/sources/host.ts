@@ -33,7 +33,12 @@ export function portOf({ port, protocol }: URL): number | undefined {
 }
 
 export function urlOf(text: string | URL): URL | undefined {
-  return URL.canParse(String(text)) ? new URL(String(text)) : undefined;
+  try {
+    return new URL(String(text));
+  } catch {
+    // Nor is what has no text at all.
+    return undefined;
+  }
 }
 
 function dotted(high: string, low: string): string {

@@ -1,4 +1,5 @@
 import { ResponseError } from '../errors.js';
+import { isInstance } from '../instance.js';
 import { LeasedCall } from '../ledger/call.js';
 import { IssuedLease } from '../ledger/lease.js';
 import { afterCanary } from '../policy/canary.js';
@@ -178,7 +179,7 @@ export function thrown<T>(error: unknown): Given<T> {
 
 /** Fetch wrappers keep the response on their errors. */
 function responseBehind(error: unknown): unknown {
-  if (error instanceof ResponseError) return error.response;
+  if (isInstance(error, ResponseError)) return error.response;
   if (typeof error !== 'object' || error === null) return undefined;
   try {
     return (error as { response?: unknown }).response;

@@ -52,7 +52,8 @@ export class AttemptContext implements RunContext {
 
   get check(): RunContext['check'] {
     return async (response) => {
-      if (response.status < 200 || response.status >= 300) throw new ResponseError(response);
+      // What has no status is not good.
+      if (!(response.status >= 200 && response.status < 300)) throw new ResponseError(response);
       if (!this.#wasChecked) {
         this.#wasChecked = true;
         this.#onChecked(response);

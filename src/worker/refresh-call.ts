@@ -1,5 +1,6 @@
 import { startTimer } from '../clock.js';
 import { Credential } from '../credential/credential.js';
+import { isInstance } from '../instance.js';
 import type { Lease } from '../ledger/lease.js';
 
 /** What a refresh is told beside the lease. */
@@ -37,7 +38,7 @@ export async function callRefresh(
   });
   const answer = (async () => {
     const credential = await refresh(lease, { signal });
-    if (credential !== undefined && !(credential instanceof Credential)) throw new NoCredential();
+    if (credential !== undefined && !isInstance(credential, Credential)) throw new NoCredential();
     if (isOver && credential !== undefined) late(credential);
     return credential;
   })();
@@ -58,12 +59,21 @@ class NoCredential extends TypeError {
 
 /** What a refresh threw, by its kind and the place that it comes from. Its words may hold a refresh token, which nobody here knows to look for. */
 export function withoutWords(error: unknown): Error {
-  if (error instanceof NoCredential) return error;
-  const isError = error instanceof Error;
-  const name = isError && /^[A-Za-z][A-Za-z0-9_]{0,49}$/.test(error.name) ? error.name : 'Error';
-  const copy = new Error(`the refresh function threw ${isError ? `a ${name}` : 'what is no error'}`);
-  const places =
-    isError && typeof error.stack === 'string' ? error.stack.split('\n').filter((line) => /^ {4}at .+:\d+:\d+\)?$/.test(line)) : [];
+  if (isInstance(error, NoCredential)) return error;
+  const isError = isInstance(error, Error);
+  const [name, stack] = isError ? [textOf(error, 'name'), textOf(error, 'stack')] : [undefined, undefined];
+  const kind = name !== undefined && /^[A-Za-z][A-Za-z0-9_]{0,49}$/.test(name) ? name : 'Error';
+  const copy = new Error(`the refresh function threw ${isError ? `a ${kind}` : 'what is no error'}`);
+  const places = stack === undefined ? [] : stack.split('\n').filter((line) => /^ {4}at .+:\d+:\d+\)?$/.test(line));
   copy.stack = [`${copy.name}: ${copy.message}`, ...places].join('\n');
   return copy;
+}
+
+function textOf(error: Error, field: 'name' | 'stack'): string | undefined {
+  try {
+    const text: unknown = error[field];
+    return typeof text === 'string' ? text : undefined;
+  } catch {
+    return undefined;
+  }
 }

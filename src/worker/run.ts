@@ -1,6 +1,7 @@
 import { onAbort } from '../abort.js';
 import { startTimer } from '../clock.js';
 import { LatchkeyError } from '../errors.js';
+import { isInstance } from '../instance.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import { nextStep } from '../policy/next-step.js';
 import { type Acquired, Acquirer } from './acquire.js';
@@ -141,7 +142,7 @@ export class Runner {
       (error: unknown) => {
         this.flights.delete(job.flight);
         // Nobody is there any more to get the answer that the run had in hand.
-        if (error instanceof Interrupted) void drain(job.rejection?.given.response);
+        if (isInstance(error, Interrupted)) void drain(job.rejection?.given.response);
         job.flight.reject(error);
       },
     );

@@ -23,7 +23,7 @@ const LAYERS = [
   'testkit',
 ] as const;
 /** Files beside the folders that the layers build on; what they import of the layers is types only, or listed here. */
-const FOUNDATION = new Set(['abort.ts', 'clock.ts', 'errors.ts', 'events.ts', 'origin.ts', 'promise-like.ts', 'stats.ts']);
+const FOUNDATION = new Set(['abort.ts', 'clock.ts', 'errors.ts', 'events.ts', 'instance.ts', 'origin.ts', 'promise-like.ts', 'stats.ts']);
 
 interface Import {
   readonly from: string;

@@ -6,7 +6,8 @@ const DEFAULT_PORT = '';
  * `location` is read against `from`, the address that was asked (RFC 9110, section 10.2.2). Never throws.
  */
 export function redirectTarget(from: string | URL, location: string): URL | undefined {
-  if (typeof location !== 'string' || location === '' || !URL.canParse(String(from))) return undefined;
+  if (typeof location !== 'string' || location === '' || !(typeof from === 'string' || from instanceof URL)) return undefined;
+  if (!URL.canParse(String(from))) return undefined;
   const asked = new URL(from);
   if (!isWeb(asked) || !URL.canParse(location, asked.href)) return undefined;
   const target = new URL(location, asked);
