@@ -1,6 +1,6 @@
 import type { Credential } from '../credential/credential.js';
 import { TestkitAssertionError } from './assertion.js';
-import { findSecret, type Wanted } from './secret-search.js';
+import { findSecret, type Wanted, wantedOf } from './secret-search.js';
 import { textsIn } from './value-walk.js';
 
 /** A shorter one would be found in anything. */
@@ -34,5 +34,5 @@ function readSecret(secret: Credential | string, index: number): Wanted {
   const value: unknown = typeof secret === 'string' ? secret : secret?.reveal?.();
   if (typeof value !== 'string' || value.length < SHORTEST)
     throw new TypeError(`assertNoSecret: \`secrets[${index}]\` must be a credential, or a text of ${SHORTEST} characters or more`);
-  return { name: typeof secret === 'string' ? `secret ${index + 1}` : secret.toString(), value };
+  return wantedOf(typeof secret === 'string' ? `secret ${index + 1}` : secret.toString(), value);
 }

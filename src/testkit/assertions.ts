@@ -5,17 +5,26 @@ import { TestkitAssertionError } from './assertion.js';
 import type { RecordingReporter } from './recording-reporter.js';
 import type { Upstream } from './upstream.js';
 
+const FINGERPRINT = /^[0-9a-f]{16}$/;
+
 /**
  * Asserts that an upstream has rejected (401 or 403) at most so many requests; `of`: those with one credential, by its name.
+ * @throws {TypeError} for a name that none has.
  * @throws {TestkitAssertionError} with the record of those that it did.
  */
 export function maxRejections(upstream: Upstream, most: number, options: { readonly of?: string | undefined } = {}): void {
   requireOptions('maxRejections', options, ['of']);
   if (!Number.isSafeInteger(most) || most < 0) throw new TypeError('maxRejections: `most` must be a whole number, 0 or more');
   const { of } = options;
+  if (of !== undefined && ![...upstream.names, 'none'].includes(of) && !FINGERPRINT.test(of))
+    throw new TypeError('maxRejections: `of` must be the name of one of the upstream’s credentials, a fingerprint, or `none`');
   const met = upstream.rejections.filter(({ credential }) => of === undefined || credential === of);
   if (met.length <= most) return;
-  const shown = met.slice(0, 10).map(({ number, at, credential, status }) => `  call ${number} at ${at} ms with ${credential}: ${status}`);
+  const shown = met
+    .slice(0, 10)
+    .map(
+      ({ number, at, method, path, credential, status }) => `  call ${number} at ${at} ms: ${method} ${path} with ${credential}: ${status}`,
+    );
   const more = met.length > shown.length ? [`  and ${met.length - shown.length} more`] : [];
   const whose = of === undefined ? '' : ` of ${of}`;
   throw new TestkitAssertionError(

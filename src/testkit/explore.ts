@@ -10,7 +10,7 @@ export interface ExploreOptions {
   readonly seed?: number | undefined;
   /** How many schedules are tried. Default 500. */
   readonly schedules?: number | undefined;
-  /** After so many milliseconds of real time no further one is begun. Default 10 s. */
+  /** After so many milliseconds of real time no further one is begun. Default 3 s, and as many again to find the shortest way to a failure. */
   readonly ms?: number | undefined;
 }
 
@@ -38,7 +38,7 @@ const { performance: stopwatch } = globalThis;
  */
 export async function explore(scenario: Scenario, options: ExploreOptions = {}): Promise<Explored> {
   requireOptions('explore', options, ['seed', 'schedules', 'ms']);
-  const { seed = 1, schedules = 500, ms = 10_000 } = options;
+  const { seed = 1, schedules = 500, ms = 3_000 } = options;
   requireScenario('explore', scenario);
   if (!Number.isSafeInteger(seed) || seed < 0 || seed > MOST_SEED)
     throw new TypeError('explore: `seed` must be a whole number from 0 to 4294967295');
@@ -51,7 +51,7 @@ export async function explore(scenario: Scenario, options: ExploreOptions = {}):
     if (number > 0 && stopwatch.now() - startedAt >= ms) return { schedules: number, steps };
     const tried = await play(scenario, seed, strategy(number, random));
     steps += tried.steps.length;
-    if (tried.played.failure !== undefined) throw await failureOf(scenario, seed, tried, `schedule ${number + 1} of ${schedules}`);
+    if (tried.played.failure !== undefined) throw await failureOf(scenario, seed, ms, tried, `schedule ${number + 1} of ${schedules}`);
   }
   return { schedules, steps };
 }
@@ -68,13 +68,14 @@ export async function replay(scenario: Scenario, schedule: string): Promise<read
   throw new ExplorationError(played, played.failure.error, schedule, 'replay: the scenario fails');
 }
 
-async function failureOf(scenario: Scenario, seed: number, first: Tried, which: string): Promise<ExplorationError> {
+async function failureOf(scenario: Scenario, seed: number, ms: number, first: Tried, which: string): Promise<ExplorationError> {
   const again = async (choices: readonly number[]): Promise<Tried | undefined> => {
     const tried = await play(scenario, seed, recorded(choices));
     return tried.played.failure === undefined ? undefined : tried;
   };
+  const until = stopwatch.now() + ms;
   const second = await again(first.choices);
-  const { played, choices } = second === undefined ? first : await shrink(second, again);
+  const { played, choices } = second === undefined ? first : await shrink(second, again, () => stopwatch.now() >= until);
   const found =
     second === undefined
       ? `explore: the scenario fails under ${which} (seed ${seed}), but not again: something in it does not go by the world's clock`
@@ -93,6 +94,7 @@ async function play(scenario: Scenario, seed: number, choose: Chooser): Promise<
     return { played, choices: choices.told, steps: played.steps };
   } finally {
     Math.random = random;
+    world.clock.close();
     uninstall();
   }
 }

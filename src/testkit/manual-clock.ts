@@ -43,6 +43,11 @@ const REPLACED = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 
  * @throws {TypeError} for a `start` that is no number.
  */
 export function createManualClock(start: number = START): ManualClock {
+  return createVirtualClock(start);
+}
+
+/** The same, with what only the explorer is to know. */
+export function createVirtualClock(start: number = START): ManualClock & { readonly isMoving: boolean; close(): void } {
   if (typeof start !== 'number' || !Number.isFinite(start))
     throw new TypeError('createManualClock: `start` must be a number of milliseconds');
   return new VirtualClock(start);
@@ -50,6 +55,8 @@ export function createManualClock(start: number = START): ManualClock {
 
 class VirtualClock implements ManualClock {
   #now: number;
+  #moving = 0;
+  #closed = false;
   readonly #timers = new VirtualTimers(() => this.#now);
 
   constructor(start: number) {
@@ -67,12 +74,30 @@ class VirtualClock implements ManualClock {
     return this.#timers.nextAt;
   }
 
+  /** Somebody is moving it on. */
+  get isMoving(): boolean {
+    return this.#moving > 0;
+  }
+
+  /** No timer fires any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
   async advance(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !Number.isFinite(ms) || ms < 0)
       throw new TypeError('advance: `ms` must be a number of milliseconds, 0 or more');
-    const until = this.#now + ms;
+    this.#moving++;
+    try {
+      await this.#moveTo(this.#now + ms);
+    } finally {
+      this.#moving--;
+    }
+  }
+
+  async #moveTo(until: number): Promise<void> {
     await settle();
-    for (let fired = 0; ; fired++) {
+    for (let fired = 0; !this.#closed; fired++) {
       const due = this.#timers.take(until);
       if (due === undefined) break;
       if (fired === MOST_FIRED) throw new Error(`advance: ${MOST_FIRED} timers have fired, and there is no end to them`);
@@ -93,7 +118,8 @@ class VirtualClock implements ManualClock {
 
   install(target: TimerGlobals = globalThis): () => void {
     if (typeof target !== 'object' || target === null) throw new TypeError('install: `target` must be a global object');
-    if (isInstalled(target.setTimeout)) throw new Error('install: a manual clock is installed already');
+    if (isInstalled(target.setTimeout))
+      throw new Error('install: a manual clock, or explore(), is active still (has an earlier test timed out before it was over?)');
     const before = new Map(REPLACED.map((name) => [name, target[name]]));
     const start =
       (repeats: boolean) =>
@@ -101,8 +127,19 @@ class VirtualClock implements ManualClock {
         if (typeof callback !== 'function') throw new TypeError('the callback of a timer must be a function');
         return this.#timers.start(() => callback(...args), delay, repeats);
       };
-    const stop = (timer: unknown): void => this.#timers.stop(timer);
-    const own = { setTimeout: start(false), clearTimeout: stop, setInterval: start(true), clearInterval: stop, Date: this.#date() };
+    // Timers that were started before, or elsewhere, are cleared as they would be without it.
+    const stop =
+      (name: 'clearTimeout' | 'clearInterval') =>
+      (timer: unknown): void => {
+        if (!this.#timers.stop(timer)) (before.get(name) as ((timer: unknown) => void) | undefined)?.(timer);
+      };
+    const own = {
+      setTimeout: start(false),
+      clearTimeout: stop('clearTimeout'),
+      setInterval: start(true),
+      clearInterval: stop('clearInterval'),
+      Date: this.#date(),
+    };
     Object.assign(own.setTimeout, { [INSTALLED]: true });
     Object.assign(target, own);
     return () => {

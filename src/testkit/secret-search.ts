@@ -5,11 +5,17 @@ type SecretForm = 'plain' | 'URL-encoded' | 'base64' | 'hexadecimal';
 export interface Wanted {
   readonly name: string;
   readonly value: string;
+  /** As decoded bytes look, a character for each. */
+  readonly bytes: string;
+}
+
+export function wantedOf(name: string, value: string): Wanted {
+  return { name, value, bytes: Array.from(new TextEncoder().encode(value), (byte) => String.fromCharCode(byte)).join('') };
 }
 
 /** Runs of characters that may be something else in base64, base64url or hexadecimal digits. */
 const BASE64 = /[A-Za-z0-9+/_-]{6,}/g;
-const HEX = /(?:[0-9a-fA-F]{2}){4,}/g;
+const HEX = /[0-9a-fA-F]{8,}/g;
 const OCTET = /%[0-9a-fA-F]{2}/g;
 
 /**
@@ -18,8 +24,8 @@ const OCTET = /%[0-9a-fA-F]{2}/g;
  */
 export function findSecret(text: string, wanted: readonly Wanted[]): { readonly name: string; readonly form: SecretForm } | undefined {
   for (const [form, decoded] of readings(text)) {
-    for (const { name, value } of wanted) {
-      if (decoded.includes(value) || decoded.includes(bytesOf(value))) return { name, form };
+    for (const { name, value, bytes } of wanted) {
+      if (decoded.includes(value) || (bytes !== value && decoded.includes(bytes))) return { name, form };
     }
   }
   return undefined;
@@ -34,7 +40,11 @@ function* readings(text: string): Iterable<readonly [SecretForm, string]> {
   if (text.includes('+')) yield ['URL-encoded', decodedOctets(text.replaceAll('+', ' '))];
   for (const source of new Set([text, fromUrl])) {
     for (const run of new Set(source.match(BASE64))) yield* inBase64(run);
-    for (const run of new Set(source.match(HEX))) yield ['hexadecimal', fromHex(run)];
+    for (const run of new Set(source.match(HEX))) {
+      yield ['hexadecimal', fromHex(run)];
+      // It may have begun with the second digit.
+      yield ['hexadecimal', fromHex(run.slice(1))];
+    }
   }
 }
 
@@ -55,9 +65,4 @@ function decodedOctets(text: string): string {
 
 function fromHex(run: string): string {
   return (run.match(/../g) ?? []).map((octet) => String.fromCharCode(Number.parseInt(octet, 16))).join('');
-}
-
-/** As decoded bytes look, a character for each. */
-function bytesOf(value: string): string {
-  return Array.from(new TextEncoder().encode(value), (byte) => String.fromCharCode(byte)).join('');
 }

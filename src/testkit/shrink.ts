@@ -6,14 +6,18 @@ interface Failing {
 
 const MOST_TRIES = 400;
 
-/** Looks for a shorter schedule that fails still: fewer steps, or as many with less that is out of order. */
-export async function shrink<F extends Failing>(failing: F, fails: (choices: readonly number[]) => Promise<F | undefined>): Promise<F> {
+/** Looks for a shorter schedule that fails still, until it is late: fewer steps, or as many with less that is out of order. */
+export async function shrink<F extends Failing>(
+  failing: F,
+  fails: (choices: readonly number[]) => Promise<F | undefined>,
+  isLate: () => boolean,
+): Promise<F> {
   let best = failing;
   let tries = 0;
   for (let found = true; found; ) {
     found = false;
     for (const choices of smaller(best.choices)) {
-      if (++tries > MOST_TRIES) return best;
+      if (++tries > MOST_TRIES || isLate()) return best;
       const shorter = await fails(choices);
       if (shorter === undefined || !isShorter(shorter, best)) continue;
       best = shorter;

@@ -29,6 +29,8 @@ export interface AttemptLease {
 
 /** An upstream that answers by rules, and remembers. */
 export interface Upstream {
+  /** What its credentials are called. */
+  readonly names: readonly string[];
   /** Every request so far, in the order of arrival. */
   readonly calls: readonly UpstreamCall[];
   /** Those that were answered 401 or 403. */
@@ -86,6 +88,10 @@ export class ScriptedUpstream implements Upstream {
     this.#credentials = Object.values(credentials);
     this.#names = new Map(Object.entries(credentials).map(([name, { fingerprint }]) => [fingerprint, name]));
     this.#arrival = arrival;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#names.values()];
   }
 
   get rejections(): readonly UpstreamCall[] {

@@ -6,8 +6,18 @@ interface FoundText {
 
 /** Enough for any event, error or snapshot; what is larger is to be looked at in parts. */
 const MOST_VALUES = 100_000;
+const TOO_MANY = `the value holds more than ${MOST_VALUES} values: look at its parts`;
 const LONGEST_NAME = 40;
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+/** What every object has, and which says nothing of this one. */
+const OF_LANGUAGE: ReadonlySet<unknown> = new Set([
+  Object.prototype.toString,
+  Object.prototype.valueOf,
+  Object.prototype.toLocaleString,
+  Function.prototype.toString,
+  Array.prototype.toString,
+  Array.prototype.toLocaleString,
+]);
 
 interface Place {
   readonly path: string;
@@ -26,7 +36,7 @@ export function* textsIn(root: unknown): Iterable<FoundText> {
   const places: Place[] = [{ path: '$', value: root }];
   let count = 0;
   for (let place = places.pop(); place !== undefined; place = places.pop()) {
-    if (++count > MOST_VALUES) throw new Error(`the value holds more than ${MOST_VALUES} values: look at its parts`);
+    if (++count > MOST_VALUES) throw new Error(TOO_MANY);
     const { path, value } = place;
     if (typeof value === 'string') yield { path, text: value };
     else if (typeof value === 'symbol') yield { path, text: value.description ?? '' };
@@ -40,10 +50,14 @@ export function* textsIn(root: unknown): Iterable<FoundText> {
         yield { path, text: textOf(bytes) };
         continue;
       }
-      const parts = [...partsOf(value, path)];
+      const parts: Place[] = [];
+      for (const part of partsOf(value, path)) {
+        if (count + parts.length > MOST_VALUES) throw new Error(TOO_MANY);
+        parts.push(part);
+      }
       for (const { name } of parts) if (name !== undefined) yield { path: `${path} (a name)`, text: name };
       // The last to be added is the next to be looked at.
-      places.push(...parts.reverse());
+      for (const part of parts.reverse()) places.push(part);
     }
   }
 }
@@ -67,13 +81,31 @@ function* partsOf(value: object, path: string): Iterable<Place> {
     const isPlace = isList && /^\d+$/.test(label);
     yield { path: `${path}${step(label)}`, value: orThrown(() => get(name)), name: isPlace ? undefined : label };
   }
-  const entries = isList ? [] : quietly(() => entriesOf(value), []);
-  for (const [index, entry] of entries.entries()) yield { path: `${path}<entry ${index}>`, value: entry };
-  if (isList || typeof value === 'function') return;
-  for (const print of ['toJSON', INSPECT, 'toString'] as const) {
+  const entries = isList ? undefined : quietly(() => entriesOf(value), undefined);
+  if (entries !== undefined) yield* numbered(entries, path);
+  for (const print of ['toJSON', INSPECT, 'toString', 'valueOf', 'toLocaleString'] as const) {
     const method = quietly(() => get(print), undefined);
-    if (typeof method !== 'function' || method === Object.prototype.toString) continue;
-    yield { path: `${path}.${String(print)}()`, value: orThrown(() => method.call(value, 0, {}, String)) };
+    if (typeof method !== 'function' || OF_LANGUAGE.has(method)) continue;
+    // What it would have printed for it is looked at as it is.
+    const shown: unknown[] = [];
+    const inspect = (part: unknown): string => `${shown.push(part)}`;
+    yield {
+      path: `${path}.${String(print)}()`,
+      value: orThrown(() => method.call(value, 0, { stylize: String, depth: 8, seen: [] }, inspect)),
+    };
+    yield { path: `${path}.${String(print)}()`, value: shown };
+  }
+  const convert = quietly(() => get(Symbol.toPrimitive), undefined);
+  if (typeof convert !== 'function') return;
+  for (const hint of ['string', 'default']) yield { path: `${path} as a ${hint}`, value: orThrown(() => convert.call(value, hint)) };
+}
+
+function* numbered(entries: Iterable<unknown>, path: string): Iterable<Place> {
+  let index = 0;
+  try {
+    for (const entry of entries) yield { path: `${path}<entry ${index++}>`, value: entry };
+  } catch (error) {
+    yield { path: `${path}<entry ${index}>`, value: error };
   }
 }
 
@@ -92,9 +124,9 @@ function namesOf(value: object): readonly (string | symbol)[] {
 }
 
 /** Of maps, sets, headers, form data and search parameters: what can be gone through again and again. */
-function entriesOf(value: object): unknown[] {
+function entriesOf(value: object): Iterable<unknown> | undefined {
   const { entries } = value as { entries?: unknown };
-  return typeof entries === 'function' && entries.length === 0 ? [...(entries.call(value) as Iterable<unknown>)] : [];
+  return typeof entries === 'function' && entries.length === 0 ? (entries.call(value) as Iterable<unknown>) : undefined;
 }
 
 /** What a getter throws instead of a value is looked at in its place. */

@@ -14,10 +14,13 @@ interface Entry {
   readonly delayMs: number;
   readonly repeats: boolean;
   at: number;
+  isStopped: boolean;
   /** Of two that are due at once the one that was started first fires first. */
   order: number;
 }
 
+/** Where ids begin: a real timer's own are far below, and must not be taken for one of these. */
+const FIRST_ID = 1_000_000_000;
 /** The longest delay that a Node timer can hold; a longer one, and one that is no number, counts as 1. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
@@ -25,7 +28,8 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1;
 export class VirtualTimers {
   readonly #now: () => number;
   readonly #entries = new Map<number, Entry>();
-  #ids = 0;
+  readonly #handles = new WeakMap<object, Entry>();
+  #ids = FIRST_ID;
   #orders = 0;
 
   constructor(now: () => number) {
@@ -44,15 +48,22 @@ export class VirtualTimers {
   start(fire: () => void, delay: unknown, repeats: boolean): VirtualTimer {
     const ms = Number(delay ?? 0);
     const delayMs = ms >= 1 && ms <= LONGEST_DELAY_MS ? Math.trunc(ms) : repeats || !(ms <= 0) ? 1 : 0;
-    const entry: Entry = { id: ++this.#ids, fire, delayMs, repeats, at: this.#now() + delayMs, order: ++this.#orders };
+    const entry: Entry = { id: ++this.#ids, fire, delayMs, repeats, at: this.#now() + delayMs, isStopped: false, order: ++this.#orders };
     this.#entries.set(entry.id, entry);
     return this.#handle(entry);
   }
 
-  /** What is no timer of ours is none. */
-  stop(timer: unknown): void {
-    const isOurs = typeof timer === 'number' || (typeof timer === 'object' && timer !== null && Symbol.toPrimitive in timer);
-    if (isOurs) this.#entries.delete(Number(timer));
+  /** Returns whether it is one of these, running or not. */
+  stop(timer: unknown): boolean {
+    if (typeof timer === 'object' && timer !== null) {
+      const entry = this.#handles.get(timer);
+      if (entry !== undefined) this.#stop(entry);
+      return entry !== undefined;
+    }
+    const id = typeof timer === 'number' || typeof timer === 'string' ? Number(timer) : 0;
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) this.#stop(entry);
+    return id > FIRST_ID && id <= this.#ids;
   }
 
   /** Takes the next one that is due by then. */
@@ -63,6 +74,11 @@ export class VirtualTimers {
     if (entry.repeats) this.#rearm(entry, at);
     else this.#entries.delete(entry.id);
     return { at, fire };
+  }
+
+  #stop(entry: Entry): void {
+    entry.isStopped = true;
+    this.#entries.delete(entry.id);
   }
 
   #next(): Entry | undefined {
@@ -90,15 +106,20 @@ export class VirtualTimers {
       },
       hasRef: () => isRef,
       refresh: () => {
-        if (this.#entries.has(entry.id)) this.#rearm(entry, this.#now());
+        // One that has fired runs again.
+        if (!entry.isStopped) {
+          this.#entries.set(entry.id, entry);
+          this.#rearm(entry, this.#now());
+        }
         return timer;
       },
       close: () => {
-        this.stop(entry.id);
+        this.#stop(entry);
         return timer;
       },
       [Symbol.toPrimitive]: () => entry.id,
     };
+    this.#handles.set(timer, entry);
     return timer;
   }
 }

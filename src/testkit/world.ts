@@ -1,7 +1,7 @@
 import type { Credential } from '../credential/credential.js';
 import { isPromiseLike } from '../promise-like.js';
 import type { Choices } from './choices.js';
-import { createManualClock, type ManualClock } from './manual-clock.js';
+import { createVirtualClock, type ManualClock } from './manual-clock.js';
 import { settle } from './settle.js';
 import { ScriptedUpstream, type Upstream } from './upstream.js';
 import type { UpstreamOptions } from './upstream-rules.js';
@@ -44,18 +44,23 @@ interface Idler {
   readonly resolve: () => void;
 }
 
-const MOST_STEPS = 10_000;
-/** Who still waits when so much virtual time has passed without anything else waits for ever. */
-const HORIZON_MS = 3_600_000;
+/** Things that happen, and moments that pass. */
+const MOST_TURNS = 10_000;
+/** Before a scenario is said to wait for nothing: what takes some turns of the event loop by itself may be on its way. */
+const PATIENT_TURNS = 20;
+const TIME_PASSES = 'time passes';
 
 export class ScheduledWorld implements World {
-  readonly clock = createManualClock();
+  readonly clock = createVirtualClock();
   readonly #choices: Choices;
   readonly #ready: Ready[] = [];
   readonly #idlers: Idler[] = [];
   readonly #steps: string[] = [];
   readonly #credentials: Credential[] = [];
   #failure: { readonly error: unknown } | undefined;
+  #isOver = false;
+  #turns = 0;
+  #passed = 0;
 
   constructor(choices: Choices) {
     this.#choices = choices;
@@ -93,12 +98,11 @@ export class ScheduledWorld implements World {
 
   /** Plays the scenario to its end, or to where nothing more can happen. */
   async play(scenario: Scenario): Promise<Played> {
-    const end = { reached: false };
     Promise.resolve()
       .then(() => scenario(this))
       .then(
         () => {
-          end.reached = true;
+          this.#isOver = true;
         },
         (error: unknown) => {
           this.#failure ??= { error };
@@ -106,7 +110,12 @@ export class ScheduledWorld implements World {
       );
     try {
       do await settle();
-      while (this.#failure === undefined && !end.reached && (await this.#next()));
+      while (
+        // What was scheduled happens, also if the scenario does not wait for it.
+        this.#failure === undefined &&
+        (!this.#isOver || this.#ready.length > 0) &&
+        (await this.#next())
+      );
     } catch (error) {
       this.#failure ??= { error };
     }
@@ -115,12 +124,15 @@ export class ScheduledWorld implements World {
 
   /** One thing more. @throws {Error} if the scenario waits for what will never be. */
   async #next(): Promise<boolean> {
+    if (++this.#turns > MOST_TURNS) throw new Error(`the scenario has taken ${MOST_TURNS} steps, and there is no end to it`);
     if (this.#ready.length > 0) {
       const [ready] = this.#ready.splice(this.#choices.next(this.#ready.length), 1);
       this.#note(ready?.name ?? '');
       ready?.go();
       return true;
     }
+    // The scenario moves the clock itself.
+    if (this.clock.isMoving) return true;
     const { nextAt } = this.clock;
     const first = Math.min(...this.#idlers.map(({ until }) => until));
     if (this.#idlers.length > 0 && (nextAt === undefined || nextAt > first)) {
@@ -131,13 +143,27 @@ export class ScheduledWorld implements World {
       }
       return true;
     }
-    if (nextAt === undefined || nextAt - this.clock.now() > HORIZON_MS) throw new Error('the scenario waits, and nothing more will happen');
-    this.#note('time passes');
+    if (nextAt === undefined) return this.#waitForAnything();
+    this.#noteTime();
     return this.clock.advanceToNext();
   }
 
+  async #waitForAnything(): Promise<boolean> {
+    for (let turn = 0; turn < PATIENT_TURNS; turn++) {
+      await settle();
+      if (this.#isOver || this.#failure !== undefined || this.#ready.length + this.#idlers.length > 0 || this.clock.timers > 0) return true;
+    }
+    throw new Error('the scenario waits, and nothing more will happen');
+  }
+
+  #noteTime(): void {
+    const isAgain = this.#steps.at(-1)?.startsWith(TIME_PASSES) === true;
+    this.#passed = isAgain ? this.#passed + 1 : 1;
+    if (isAgain) this.#steps.pop();
+    this.#note(this.#passed === 1 ? TIME_PASSES : `${TIME_PASSES} (${this.#passed} times)`);
+  }
+
   #note(step: string): void {
-    if (this.#steps.length >= MOST_STEPS) throw new Error(`the scenario has taken ${MOST_STEPS} steps, and there is no end to it`);
     this.#steps.push(step);
   }
 }

@@ -142,11 +142,64 @@ describe('maxRejections', () => {
     maxRejections(upstream, 3);
     maxRejections(upstream, 2, { of: 'dead' });
     expect(() => maxRejections(upstream, 1, { of: 'dead' })).toThrow(
-      /^maxRejections: 2 rejections of dead, not 1 at the most\n {2}call 1 at \d+ ms with dead: 401/,
+      /^maxRejections: 2 rejections of dead, not 1 at the most\n {2}call 1 at \d+ ms: GET \/ with dead: 401/,
     );
     expect(() => maxRejections(upstream, 2)).toThrow('3 rejections, not 2');
     expect(() => maxRejections(upstream, -1)).toThrow(TypeError);
+    expect(() => maxRejections(upstream, 0, { of: 'daed' })).toThrow(TypeError);
     expect(() => maxRejections(upstream, 1, { for: 'dead' } as never)).toThrow('unknown option `for`');
+  });
+});
+
+describe('what a value prints of itself', () => {
+  const inspect = Symbol.for('nodejs.util.inspect.custom');
+  const secret = 'some-long-secret-value';
+  class Styled {
+    readonly #token = secret;
+    [inspect](_: number, { stylize }: { stylize(text: string, style: string): string }): string {
+      return stylize(this.#token, 'string');
+    }
+  }
+  class Handing {
+    readonly #token = secret;
+    [inspect](_: number, options: object, show: (value: unknown, options: object) => string): string {
+      return show({ token: this.#token }, options);
+    }
+  }
+  class Primitive {
+    readonly #token = secret;
+    [Symbol.toPrimitive](): string {
+      return this.#token;
+    }
+  }
+  class List extends Array<string> {
+    toJSON(): string {
+      return secret;
+    }
+  }
+  const endless = {
+    *entries() {
+      for (;;) yield 1;
+    },
+  };
+
+  it.each([
+    ['with a style', new Styled()],
+    ['handed on', new Handing()],
+    ['as a primitive', new Primitive()],
+    ['of a list', new List()],
+    ['of a function', Object.assign(() => {}, { toString: () => secret })],
+    ['in hexadecimal, from the second digit', `a${Buffer.from(secret).toString('hex')}`],
+  ])('is looked through: %s', (_, value) => {
+    expect(() => assertNoSecret({ value }, secret)).toThrow('secret 1 is there');
+  });
+
+  it('that has no end is too large', () => {
+    expect(() => assertNoSecret(endless, secret)).toThrow('more than 100000 values');
+  });
+
+  it('of many parts is none of many calls', () => {
+    expect(() => assertNoSecret(Array(90_000).fill('a'), secret)).not.toThrow();
   });
 });
 

@@ -103,7 +103,7 @@ describe('a manual clock', () => {
     const uninstall = createManualClock().install();
     try {
       expect(globalThis.setTimeout).not.toBe(real);
-      expect(() => createManualClock().install()).toThrow('install: a manual clock is installed already');
+      expect(() => createManualClock().install()).toThrow('install: a manual clock, or explore(), is active still');
     } finally {
       uninstall();
     }
@@ -130,5 +130,42 @@ describe('a manual clock', () => {
 
   it('does not go back', async () => {
     await expect(createManualClock().advance(-1)).rejects.toThrow('advance: `ms` must be a number of milliseconds, 0 or more');
+  });
+
+  it('leaves to the timers that it replaces what they have started', () => {
+    const cleared: unknown[] = [];
+    const real = { setTimeout, clearTimeout: (timer: unknown) => void cleared.push(timer), setInterval, clearInterval: () => {}, Date };
+    const before = Object.assign(Object.create(null) as object, { [Symbol.toPrimitive]: () => 1 });
+    const clock = createManualClock();
+    const uninstall = clock.install(real);
+    const start = real.setTimeout as unknown as (act: () => void, ms: number) => { [Symbol.toPrimitive](): number };
+    const own = start(() => {}, 10);
+    real.clearTimeout(before);
+    real.clearTimeout(1);
+    expect(clock.timers).toBe(1);
+    expect(cleared).toEqual([before, 1]);
+    real.clearTimeout(String(Number(own)));
+    expect(clock.timers).toBe(0);
+    real.clearTimeout(own);
+    expect(cleared).toEqual([before, 1]);
+    uninstall();
+  });
+
+  it('a timer runs again when it is refreshed, unless it was cleared', async () => {
+    const clock = createManualClock();
+    const real = { setTimeout, clearTimeout, setInterval, clearInterval, Date };
+    clock.install(real);
+    let fired = 0;
+    const timer = real.setTimeout(() => {
+      fired++;
+    }, 10);
+    await clock.advance(10);
+    timer.refresh();
+    await clock.advance(10);
+    expect(fired).toBe(2);
+    real.clearTimeout(timer);
+    timer.refresh();
+    await clock.advance(10);
+    expect(fired).toBe(2);
   });
 });

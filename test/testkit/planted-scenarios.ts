@@ -43,6 +43,17 @@ function stories({ createLatchkey, bearer }: Library): Readonly<Record<string, S
       if (latchkey.canRun('ada') === isDead) throw new Error(isDead ? 'A is dead, and is used still' : 'A is not used, though it works');
     },
 
+    'the answer to the call that was sent last decides, also where it is good': async (world) => {
+      const upstream = world.upstream({ credentials, rules: [{ for: 'A', status: 401, until: 50 }] });
+      const latchkey = createLatchkey({ clock: world.clock });
+      latchkey.capture('ada', A).settle(200);
+      for (const worker of [1, 2]) void world.schedule(`worker ${worker}`, () => latchkey.run('ada', upstream.attempt).catch(ignored));
+      void world.schedule('A is good again', () => world.clock.advance(50));
+      await world.idle(1_000);
+      const isDead = upstream.calls.at(-1)?.status === 401;
+      if (latchkey.canRun('ada') === isDead) throw new Error(isDead ? 'A is dead, and is used still' : 'A is not used, though it works');
+    },
+
     'a dead token that is presented again and again is sent once': async (world) => {
       const upstream = world.upstream({ credentials, rules: [{ for: 'A', status: 401 }] });
       const latchkey = createLatchkey({ clock: world.clock });
