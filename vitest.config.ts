@@ -7,14 +7,17 @@ const PURE = ['credential', 'ledger', 'policy', 'property', 'report', 'signals',
   (folder) => `test/${folder}/**/*.test.ts`,
 );
 const ALL = 'test/**/*.test.ts';
-/** Chromium runs what they are about; which Node drives it says nothing. */
-const IN_BROWSER = [
+/** Chromium runs what they are about, which Node drives it says nothing; and each reachable state of a model is as reachable on any. */
+const ONCE = [
   'test/browser/chromium.test.ts',
   'test/browser/readme.test.ts',
   'test/example/chromium.test.ts',
   'test/operator/page-chromium.test.ts',
   'test/operator/page-looks.test.ts',
+  'test/property/exhaustive.test.ts',
 ];
+
+const once = process.env['LATCHKEY_OTHER_LINE'] === '1' ? ONCE : [];
 
 const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
@@ -29,13 +32,13 @@ export default defineConfig({
   },
   test: {
     projects: [
-      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
+      { extends: true, test: { name: 'pure', include: PURE, exclude: [...defaultExclude, ...once], isolate: false } },
       {
         extends: true,
         test: {
           name: 'real',
           include: [ALL],
-          exclude: [...defaultExclude, ...PURE, ...(process.env['LATCHKEY_WITHOUT_BROWSER'] === '1' ? IN_BROWSER : [])],
+          exclude: [...defaultExclude, ...PURE, ...once],
         },
       },
     ],
