@@ -121,7 +121,7 @@ export class Witness {
   }
 
   #mayOutrank(other: Outcome, latest: Outcome): boolean {
-    if (other === latest || other.learnt === latest.learnt) return false;
+    if (other === latest || saysAsMuch(other, latest)) return false;
     return this.#options.isFleet && other.by !== latest.by && Math.abs(other.sentAt - latest.sentAt) < MARGIN_MS;
   }
 
@@ -137,6 +137,11 @@ export class Witness {
     }
     return known;
   }
+}
+
+/** A shorter hold that outranks a longer one ends it. */
+function saysAsMuch(other: Outcome, latest: Outcome): boolean {
+  return other.learnt === latest.learnt && (other.learnt !== 'held' || other.until >= latest.until);
 }
 
 function latestOf(outcomes: readonly Outcome[]): Outcome | undefined {
