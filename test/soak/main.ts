@@ -23,7 +23,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '1' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     redis: { type: 'boolean', default: false },
-    events: { type: 'string', default: '60' },
+    events: { type: 'string', default: '20000' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -51,9 +51,14 @@ let processes = 0;
 const end = performance.now() + minutes * 60_000;
 const server = values.redis ? await startRedis() : undefined;
 
+/** What is told of the events before the end: the last, and before them those that name a credential that it is about. */
+const TOLD_LAST = 60;
+
 function fail(what: string, last: readonly string[]): never {
+  const about = what.match(/\b[0-9a-f]{16}\b/g) ?? [];
+  const before = last.slice(0, -TOLD_LAST).filter((event) => about.some((fingerprint) => event.includes(fingerprint)));
   process.stderr.write(
-    `${last.join('\n')}\n\n${what}\n\nnpm run soak -- --minutes ${minutes} --seed ${seed}${values.redis ? ' --redis' : ''}\n`,
+    `${[...before, ...last.slice(-TOLD_LAST)].join('\n')}\n\n${what}\n\nnpm run soak -- --minutes ${minutes} --seed ${seed}${values.redis ? ' --redis' : ''}\n`,
   );
   process.exit(1);
 }

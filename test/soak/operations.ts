@@ -208,10 +208,7 @@ function forgive(scene: Scene): void {
   const { latchkey, watch } = scene.member;
   const place = placeIn(scene);
   const { candidates } = latchkey.explain(place);
-  for (const { fingerprint } of candidates) {
-    watch.witness.forgiven(identityAt(place, fingerprint));
-    watch.witness.forgivenEverywhere(identityAt(place, fingerprint));
-  }
+  for (const { fingerprint } of candidates) watch.witness.forgiven(identityAt(place, fingerprint));
   latchkey.forgive(place);
 }
 

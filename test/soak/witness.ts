@@ -66,6 +66,12 @@ export class Witness {
     known.forgivenAt = Date.now();
   }
 
+  /** The number from which on outcomes count. An identity is forgiven for single scopes, too, also where nothing was heard for them yet. */
+  #countsFrom(about: string): number {
+    const [identity = about] = about.split(' for ');
+    return Math.max(this.#known.get(about)?.forgiven ?? 0, this.#known.get(identity)?.forgiven ?? 0);
+  }
+
   /** An operator has said since that moment that it is good again. */
   wasForgiven(about: string, since: number): boolean {
     return (this.#known.get(about)?.forgivenAt ?? 0) >= since;
@@ -83,11 +89,6 @@ export class Witness {
   /** A process said that it was taught so. */
   told(about: string, by: number, learnt: Learnt): void {
     for (const outcome of this.#known.get(about)?.outcomes ?? []) if (outcome.by === by && outcome.learnt === learnt) outcome.told = true;
-  }
-
-  /** Forgiven for single scopes, too. */
-  forgivenEverywhere(identity: string): void {
-    for (const about of [...this.#known.keys()]) if (about.startsWith(`${identity} for `)) this.forgiven(about);
   }
 
   /** Nothing bad was ever heard of it. */
@@ -108,7 +109,8 @@ export class Witness {
   #objection(about: string, by: number, counts: (latest: Outcome) => boolean): string | undefined {
     const known = this.#known.get(about);
     if (known === undefined) return undefined;
-    const counting = known.outcomes.filter(({ sent }) => sent > known.forgiven);
+    const countsFrom = this.#countsFrom(about);
+    const counting = known.outcomes.filter(({ sent }) => sent > countsFrom);
     const latest = latestOf(counting);
     const now = Date.now();
     if (latest === undefined || latest.by !== by || !counts(latest)) return undefined;
