@@ -10,6 +10,8 @@ export type Arrival = 'answer' | 'message';
 export interface Captured {
   readonly tenant: string | undefined;
   readonly session?: string | undefined;
+  /** Of a pin. */
+  readonly purpose?: string | undefined;
   readonly identity: Identity;
   readonly pinned: boolean;
   /** A refresh brought it. */

@@ -65,6 +65,6 @@ export class PinInbox {
     if (held?.at === at && held.identity === identity) return;
     const refreshed = held !== undefined && isSucceededBy(held.identity, identity, followed.tenant);
     const change = ledger.adoption.pinned({ tenant: followed.tenant, provider, purpose }, { identity, credential: opened.credential, at });
-    noteCaptured(delivery, change, { tenant: followed.tenant, identity, pinned: true, refreshed });
+    noteCaptured(delivery, change, { tenant: followed.tenant, purpose, identity, pinned: true, refreshed });
   }
 }

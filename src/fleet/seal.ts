@@ -74,7 +74,7 @@ export class Sealer {
     return Buffer.concat([id, nonce, ...closed, cipher.getAuthTag()]).toString('base64url');
   }
 
-  /** Undefined for whatever was not sealed with one of the keys for this place, or was changed since. */
+  /** Undefined for whatever was not sealed with one of the keys for this place, or was changed since. The key id only says which one to try first. */
   open(sealed: string, place: string): string | undefined {
     if (typeof sealed !== 'string' || typeof place !== 'string') return undefined;
     const bytes = Buffer.from(sealed, 'base64url');

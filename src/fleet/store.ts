@@ -234,9 +234,9 @@ class FleetReplica implements Replica {
   }
 }
 
-function announce(emitter: Emitter, ledger: Ledger, { tenant, session, identity, pinned, refreshed }: Captured): void {
+function announce(emitter: Emitter, ledger: Ledger, { tenant, session, purpose, identity, pinned, refreshed }: Captured): void {
   const { provider, fingerprint } = identity;
-  const scope = new WorkScope(tenant, session, provider, undefined, false);
+  const scope = new WorkScope(tenant, session, provider, purpose, false);
   emitter.emit('captured', () => ({
     scope: scope.parts,
     fingerprint,

@@ -38,4 +38,17 @@ describe('a fleet on one store', () => {
     expect(b.latchkey.canRun('S')).toBe(true);
     expect(b.latchkey.stats().store).toBe('up');
   });
+
+  it('what another process pins is told with its purpose', async () => {
+    const [a, b] = [fleet.add(), fleet.add()];
+    await fleet.ready();
+    await b.latchkey.load([{ purpose: 'distill' }]);
+    const told: unknown[] = [];
+    b.latchkey.on('captured', (event) => told.push(event));
+    a.latchkey.pin({ purpose: 'distill' }, bearer('key'));
+    await settled();
+    expect(told).toEqual([
+      { scope: { purpose: 'distill' }, fingerprint: bearer('key').fingerprint, usable: true, pinned: true, remote: true },
+    ]);
+  });
 });
