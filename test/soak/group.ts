@@ -147,7 +147,7 @@ export class Group {
     if (shared === undefined) return;
     const trouble = random.of(shared.troubles);
     this.#count(trouble.name);
-    this.#options.laws.note(trouble.name);
+    this.#options.laws.note(`trouble: ${trouble.name}`);
     this.#reports.troubled(trouble.make());
   }
 

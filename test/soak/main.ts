@@ -51,12 +51,12 @@ let processes = 0;
 const end = performance.now() + minutes * 60_000;
 const server = values.redis ? await startRedis() : undefined;
 
-/** What is told of the events before the end: the last, and before them those that name a credential that it is about. */
+/** What is told of the events before the end: the last, and before them those that name a credential that it is about, or a trouble. */
 const TOLD_LAST = 60;
 
 function fail(what: string, last: readonly string[]): never {
-  const about = what.match(/\b[0-9a-f]{16}\b/g) ?? [];
-  const before = last.slice(0, -TOLD_LAST).filter((event) => about.some((fingerprint) => event.includes(fingerprint)));
+  const about = ['trouble:', ...(what.match(/\b[0-9a-f]{16}\b/g) ?? [])];
+  const before = last.slice(0, -TOLD_LAST).filter((event) => about.some((name) => event.includes(name)));
   process.stderr.write(
     `${[...before, ...last.slice(-TOLD_LAST)].join('\n')}\n\n${what}\n\nnpm run soak -- --minutes ${minutes} --seed ${seed}${values.redis ? ' --redis' : ''}\n`,
   );

@@ -186,6 +186,7 @@ function hold(scene: Scene): void {
   if (!found.ok || found.lease.probe) return;
   const out = watch.witness.out(identityAt(place, found.lease.credential.fingerprint), watch.by);
   const holdMs = Math.ceil(watch.random.between(30, 500));
+  watch.laws.note(`${watch.by} holds ${found.lease.credential.fingerprint} for ${holdMs} ms`);
   watch.witness.learnt(out, 'held', holdMs);
   found.lease.settle({ holdMs, reason: 'quota' });
 }
@@ -196,6 +197,7 @@ function pin(scene: Scene): void {
   const token = watch.issuer.issue(place.tenant, place.provider.toLowerCase(), scene.plan.lives);
   token.homes.add(homeOf(place));
   watch.witness.presented(identityAt(place, token.credential.fingerprint));
+  watch.witness.forgiven(identityAt(place, token.credential.fingerprint));
   unpins.push(latchkey.pin(place, token.credential));
   if (unpins.length > 4) unpins.shift()?.();
 }
@@ -208,7 +210,10 @@ function forgive(scene: Scene): void {
   const { latchkey, watch } = scene.member;
   const place = placeIn(scene);
   const { candidates } = latchkey.explain(place);
-  for (const { fingerprint } of candidates) watch.witness.forgiven(identityAt(place, fingerprint));
+  for (const { fingerprint } of candidates) {
+    watch.laws.note(`${watch.by} forgives ${fingerprint}`);
+    watch.witness.forgiven(identityAt(place, fingerprint));
+  }
   latchkey.forgive(place);
 }
 

@@ -66,15 +66,21 @@ export class Witness {
     known.forgivenAt = Date.now();
   }
 
-  /** The number from which on outcomes count. An identity is forgiven for single scopes, too, also where nothing was heard for them yet. */
-  #countsFrom(about: string): number {
+  /**
+   * Whether it was forgiven since a call left, or about then. An identity is forgiven for single scopes, too, also where nothing was heard for them yet; and
+   * between processes what happens in one millisecond has no order.
+   */
+  #isForgiven(about: string, { sent, sentAt }: Out): boolean {
     const [identity = about] = about.split(' for ');
-    return Math.max(this.#known.get(about)?.forgiven ?? 0, this.#known.get(identity)?.forgiven ?? 0);
+    const marginMs = this.#options.isFleet ? MARGIN_MS : Number.NEGATIVE_INFINITY;
+    return [this.#known.get(about), this.#known.get(identity)].some(
+      (known) => known !== undefined && (sent < known.forgiven || sentAt < known.forgivenAt + marginMs),
+    );
   }
 
   /** An operator has said since that moment that it is good again. */
   wasForgiven(about: string, since: number): boolean {
-    return (this.#known.get(about)?.forgivenAt ?? 0) >= since;
+    return (this.#known.get(about)?.forgivenAt ?? Number.NEGATIVE_INFINITY) >= since;
   }
 
   learnt(out: Out, learnt: Learnt, holdMs = 0): void {
@@ -109,8 +115,7 @@ export class Witness {
   #objection(about: string, by: number, counts: (latest: Outcome) => boolean): string | undefined {
     const known = this.#known.get(about);
     if (known === undefined) return undefined;
-    const countsFrom = this.#countsFrom(about);
-    const counting = known.outcomes.filter(({ sent }) => sent > countsFrom);
+    const counting = known.outcomes.filter((outcome) => !this.#isForgiven(about, outcome));
     const latest = latestOf(counting);
     const now = Date.now();
     if (latest === undefined || latest.by !== by || !counts(latest)) return undefined;
@@ -130,7 +135,7 @@ export class Witness {
   #of(about: string): Known {
     let known = this.#known.get(about);
     // The one that was looked at least lately goes first.
-    if (known === undefined) known = { outcomes: [], presented: 0, forgiven: 0, forgivenAt: 0 };
+    if (known === undefined) known = { outcomes: [], presented: 0, forgiven: 0, forgivenAt: Number.NEGATIVE_INFINITY };
     else this.#known.delete(about);
     this.#known.set(about, known);
     for (const oldest of this.#known.keys()) {
