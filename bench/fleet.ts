@@ -4,6 +4,7 @@ import { measureCalls } from './fleet/calls.js';
 import { measureCommands } from './fleet/commands.js';
 import { measurePropagation } from './fleet/propagation.js';
 import { measureStorms } from './fleet/storms.js';
+import { started } from './support/progress.js';
 import type { Bench, Row } from './support/report.js';
 
 const PROCESSES = 4;
@@ -21,6 +22,7 @@ export const fleet: Bench = {
       const processes = await startProcesses(PROCESSES, { from: 'dist' });
       try {
         const alone = async (namespace: string, take: () => Promise<Row[]>): Promise<Row[]> => {
+          started(namespace);
           await openFleet(processes, { redisUrl, namespace, seal: SEAL });
           const rows = await take();
           await Promise.all(processes.map(({ tell }) => tell.close()));

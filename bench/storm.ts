@@ -7,8 +7,9 @@ export const storm: Bench = {
   name: 'storm',
 
   measure: () =>
-    playRounds('storm', RECOVERABLE_COLD_TOO, ({ failed, refreshes, upstream401s, upstreamCalls }) =>
-      [failed, refreshes, upstream401s, upstreamCalls].map(Number),
+    playRounds('storm', RECOVERABLE_COLD_TOO, ({ failed, callsOut, refreshes, upstream401s, upstreamCalls }) =>
+      // Of those that nobody need have had, there is none in most rounds.
+      [failed, Math.max(0, Number(upstream401s) - Number(callsOut)), refreshes, upstream401s, upstreamCalls].map(Number),
     ),
 
   target(row) {
@@ -40,6 +41,6 @@ export const storm: Bench = {
 
   notes: [
     `${WORKERS} workers start within 30 ms on one token that has just expired; the upstream takes 5 to 60 ms, fresh auth or a refresh 20 ms. Each round has its own`,
-    'seed, and a process of its own. callsOut: calls that had left when the first 401 was taken in. Cold: the token had never worked.',
+    'seed, and a process of its own. callsOut: calls that had left when the upstream answered the first 401. Cold: the token had never worked.',
   ],
 };

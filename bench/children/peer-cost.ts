@@ -12,7 +12,6 @@ const done = new Response(null, { status: 204 });
 const session = await policy.open({
   send: async () => done,
   refresh: () => Promise.reject(new Error('there is nothing to refresh')),
-  learnt() {},
   report() {},
 });
 session.present('token');

@@ -3,6 +3,7 @@ import { type FleetProcess, openFleet } from '../../test/fleet/processes/driver.
 import { percentile, type StormFigures, storm } from '../../test/fleet/processes/storm.js';
 import { startStormUpstream } from '../../test/fleet/processes/storm-upstream.js';
 import { sentryEndpoint } from '../../test/support/sentry-endpoint.js';
+import { started } from '../support/progress.js';
 import type { Row } from '../support/report.js';
 import { CommandCounter, type Commands } from './command-counter.js';
 
@@ -28,11 +29,15 @@ export async function measureStorms(processes: readonly FleetProcess[], opening:
   try {
     const rows: Row[] = [];
     for (const warm of [false, true]) {
+      const name = warm ? 'storm warm' : 'storm cold';
       const rounds: StormFigures[] = [];
       const commands = await counter.during(async () => {
-        while (rounds.length < ROUNDS) rounds.push(await play(warm));
+        while (rounds.length < ROUNDS) {
+          started(`${name}, round ${rounds.length + 1} of ${ROUNDS}`);
+          rounds.push(await play(warm));
+        }
       });
-      rows.push(rowOf(warm ? 'storm warm' : 'storm cold', processes.length, rounds, commands));
+      rows.push(rowOf(name, processes.length, rounds, commands));
     }
     return rows;
   } finally {

@@ -22,13 +22,10 @@ function clientOf({ send, refresh }) {
       return { request, status, headers: createHttpHeaders(status === 401 ? CHALLENGE : {}) };
     },
   };
-  let presented = '';
   let pipeline = createEmptyPipeline();
   return {
     /** @param {string} token */
     present(token) {
-      if (token === presented) return;
-      presented = token;
       pipeline = createEmptyPipeline();
       pipeline.addPolicy(
         bearerTokenAuthenticationPolicy({ scopes: 'https://upstream.test/.default', credential: credentialOf(token, refresh) }),

@@ -14,14 +14,11 @@ export const peer = {
 function clientOf(parts) {
   const fetch = fetchFrom(parts, TOKEN_URL);
   const client = new OAuth2Client({ server: 'https://oauth2.test/', clientId: 'gateway', tokenEndpoint: TOKEN_URL, fetch });
-  let presented = '';
   /** @type {ReturnType<OAuth2Fetch['mw']>} */
   let middleware;
   return {
     /** @param {string} token */
     present(token) {
-      if (token === presented) return;
-      presented = token;
       const wrapper = new OAuth2Fetch({
         client,
         getStoredToken: () => ({ accessToken: token, refreshToken: 'refresh-token', expiresAt: Date.now() + 3_600_000 }),

@@ -20,12 +20,9 @@ function clientOf(parts) {
     forceRefreshOnFailure: true,
     transporterOptions: { fetchImplementation: fetchFrom(parts, TOKEN_URL) },
   });
-  let presented = '';
   return {
     /** @param {string} token */
     present(token) {
-      if (token === presented) return;
-      presented = token;
       client.setCredentials({ access_token: token, refresh_token: 'refresh-token', expiry_date: Date.now() + 3_600_000 });
     },
     async work() {

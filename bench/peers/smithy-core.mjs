@@ -12,14 +12,11 @@ export const peer = {
 
 /** @param {import('../scenarios/peer.js').PeerParts} parts */
 function clientOf({ send, refresh }) {
-  let presented = '';
   /** @type {(options?: { forceRefresh?: boolean }) => Promise<{ token: string; expiration: Date }>} */
   let provider;
   return {
     /** @param {string} token */
     present(token) {
-      if (token === presented) return;
-      presented = token;
       let isFirst = true;
       provider = memoize(
         async () => {

@@ -27,7 +27,6 @@ export const contamination: Scenario = async ({ policy, warm }) => {
         },
         // There is no other: of three of them it is alive.
         refresh: async () => token,
-        learnt: upstream.learnt,
         report() {},
       };
     }),

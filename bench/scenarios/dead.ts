@@ -17,7 +17,6 @@ async function play({ policy, warm, brings }: Played, { ticks, presents }: { tic
   let reports = 0;
   const session = await policy.open({
     send: upstream.send,
-    learnt: upstream.learnt,
     refresh: endpoint.refresh,
     report: () => void reports++,
   });

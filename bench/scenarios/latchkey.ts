@@ -35,9 +35,8 @@ async function openAll(places: readonly Place[]): Promise<{ sessions: Session[];
   return { sessions, instances: 1 };
 }
 
-async function sessionOf(instance: Latchkey, scope: Scope, { send, learnt }: Parts): Promise<Session> {
+async function sessionOf(instance: Latchkey, scope: Scope, { send }: Parts): Promise<Session> {
   const { bearer } = await importBuilt();
-  instance.on('rejected', learnt);
   const attempt: Attempt<boolean> = async (lease, { check }) => (await check(await send(lease.credential.reveal()))).ok;
   return {
     present: (token) => void instance.capture(scope, bearer(token)),

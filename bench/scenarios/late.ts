@@ -12,7 +12,7 @@ export const late: Scenario = async ({ policy, warm, brings }) => {
   const latencies: number[] = [];
   const upstream = new Upstream(() => latencies.shift() ?? 1);
   const endpoint = new TokenEndpoint(upstream, brings, NEW_TOKEN_MS - FIRST_401_MS);
-  const session = await policy.open({ send: upstream.send, learnt: upstream.learnt, refresh: endpoint.refresh, report() {} });
+  const session = await policy.open({ send: upstream.send, refresh: endpoint.refresh, report() {} });
   session.present(OLD);
   if (warm) {
     upstream.alive.add(OLD);

@@ -5,6 +5,7 @@ export type PeerParts = Pick<Parts, 'send' | 'refresh'>;
 
 /** One session's calls through a peer. */
 export interface PeerClient {
+  /** If the peer refreshes: a token that is another one than before. */
   present(token: string): void;
   /** Rejects if the call has failed: with the peer's own error, or because of the answer's status. */
   work(): Promise<void>;
@@ -28,7 +29,7 @@ export function policyOf(peer: Peer): Policy {
     refreshes: peer.refreshes,
     async open(parts) {
       const [client] = await peer.open([parts]);
-      return sessionOf(client!, parts);
+      return sessionOf(client!, parts, peer.refreshes);
     },
     async openAll(places): Promise<Gateway> {
       const groups = new Map<string, number[]>();
@@ -39,7 +40,7 @@ export function policyOf(peer: Peer): Policy {
       const sessions: Session[] = [];
       for (const group of groups.values()) {
         const clients = await peer.open(group.map((index) => places[index]!));
-        for (const [at, index] of group.entries()) sessions[index] = sessionOf(clients[at]!, places[index]!);
+        for (const [at, index] of group.entries()) sessions[index] = sessionOf(clients[at]!, places[index]!, peer.refreshes);
       }
       return { sessions, instances: groups.size };
     },
@@ -51,9 +52,15 @@ function instanceOf(peer: Peer, { provider }: Place, index: number): string {
   return peer.serves === 'provider' ? provider : 'gateway';
 }
 
-function sessionOf(client: PeerClient, { report }: Parts): Session {
+function sessionOf(client: PeerClient, { report }: Parts, refreshes: boolean): Session {
+  let presented: string | undefined;
   return {
-    present: (token) => client.present(token),
+    present(token) {
+      // A token that a client merely repeats is no reason to take back the one that a refresh has brought, and none of them would know by itself.
+      if (refreshes && token === presented) return;
+      presented = token;
+      client.present(token);
+    },
     work: () => client.work(),
     async tick() {
       try {

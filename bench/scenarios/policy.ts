@@ -4,8 +4,6 @@ export interface Parts {
   readonly send: (token: string) => Promise<Response>;
   /** Gets a token in place of the one that is held, as a token endpoint would; rejects as its client would. */
   readonly refresh: () => Promise<string>;
-  /** A 401 was taken in, after which nothing more ought to leave with its token. */
-  readonly learnt: () => void;
   /** An operator is told. */
   readonly report: () => void;
 }

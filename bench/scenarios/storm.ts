@@ -14,7 +14,7 @@ export const storm: Scenario = async ({ policy, warm, brings, seed }) => {
     if (!policy.refreshes) void bring();
   });
   const endpoint = new TokenEndpoint(upstream, brings, FRESH_MS);
-  const session = await policy.open({ send: upstream.send, learnt: upstream.learnt, refresh: endpoint.refresh, report() {} });
+  const session = await policy.open({ send: upstream.send, refresh: endpoint.refresh, report() {} });
   async function bring(): Promise<void> {
     await sleep(FRESH_MS);
     upstream.alive.add(NEW);

@@ -5,9 +5,11 @@ export class Upstream {
   readonly alive = new Set<string>();
   calls = 0;
   unauthorized = 0;
-  /** Calls that had left when the first 401 was answered, or known to whoever sends them. */
+  /**
+   * Calls that had left when the first 401 was answered. What waits for that answer goes on before the next timer fires, which is what starts a worker: so
+   * whoever needs no more than promises to act upon it has nothing more under way.
+   */
   callsOut = 0;
-  #isKnown = false;
   readonly #latencyMs: () => number;
   readonly #first401: () => void;
 
@@ -30,13 +32,6 @@ export class Upstream {
       status: 401,
       headers: { 'content-type': 'application/json', 'www-authenticate': 'Bearer error="invalid_token"' },
     });
-  };
-
-  /** Whoever sends calls has learnt from a 401: those that had left by then could not know. */
-  readonly learnt = (): void => {
-    if (this.#isKnown) return;
-    this.#isKnown = true;
-    this.callsOut = this.calls;
   };
 
   /** From here on it is counted. */

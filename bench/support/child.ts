@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ROOT } from './built.js';
 import { median } from './median.js';
+import { started } from './progress.js';
 import { shuffle } from './shuffle.js';
 
 const execute = promisify(execFile);
@@ -28,7 +29,7 @@ export function subject<Case>(): Case {
  * Each case so many times, one process after another, in a random order, so that a machine that grows slow is slow for all. Gives the median of each
  * figure, case by case.
  */
-export async function medians<Case, Name extends string>(
+export async function medians<Case extends { readonly name: string; readonly sessions?: number | undefined }, Name extends string>(
   cases: readonly Case[],
   runs: number,
   take: (one: Case) => Promise<Record<Name, number>>,
@@ -39,10 +40,11 @@ export async function medians<Case, Name extends string>(
     Date.now(),
   );
   for (const [done, index] of order.entries()) {
-    if (process.stderr.isTTY) process.stderr.write(`\r${done + 1} of ${order.length} `);
-    taken[index]!.push(await take(cases[index]!));
+    const [one, before] = [cases[index]!, taken[index]!];
+    const name = one.sessions === undefined ? one.name : `${one.name} with ${one.sessions} sessions`;
+    started(`${done + 1} of ${order.length}: ${name}, round ${before.length + 1} of ${runs}`);
+    before.push(await take(one));
   }
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   return taken.map((figures) => {
     const names = Object.keys(figures[0]!) as Name[];
     return Object.fromEntries(names.map((name) => [name, median(figures.map((figure) => figure[name]))])) as Record<Name, number>;

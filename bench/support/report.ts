@@ -1,3 +1,4 @@
+import { ended, started } from './progress.js';
 import { type Cell, table } from './table.js';
 
 /** A row of a bench's document: its name, and its figures. */
@@ -28,11 +29,19 @@ export interface Bench {
 
 const VERDICTS: Readonly<Record<string, string>> = { true: 'met', false: 'MISSED', undefined: '' };
 
+/** Measures, and prints what that gave. A target that is missed makes the command fail, once it has done all that it has to do. */
 export async function report(bench: Bench, asJson: boolean): Promise<Row[]> {
   const startedAt = performance.now();
+  started(`${bench.name} starts`);
   const rows = await bench.measure();
+  ended();
   if (asJson) console.log(JSON.stringify({ bench: bench.name, node: process.version, rows }));
   else print(bench, rows, performance.now() - startedAt);
+  const missed = rows.filter((row) => bench.target(row, rows)?.met === false);
+  if (missed.length > 0) {
+    console.error(`${bench.name}: target missed by ${missed.map(({ name }) => name).join(', ')}`);
+    process.exitCode = 1;
+  }
   return rows;
 }
 

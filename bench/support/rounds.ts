@@ -3,6 +3,7 @@ import { isOwn, type ScenarioCase } from '../scenarios/case.js';
 import { measure } from './child.js';
 import { median } from './median.js';
 import { ensurePeers } from './peers-installed.js';
+import { started } from './progress.js';
 import type { Row } from './report.js';
 import { shuffle } from './shuffle.js';
 import type { Cell } from './table.js';
@@ -34,11 +35,10 @@ export async function playRounds(
   );
   const played = new Map<string, Row[]>();
   for (const [done, round] of order.entries()) {
-    if (process.stderr.isTTY) process.stderr.write(`\r${done + 1} of ${order.length} `);
-    const row: Row = { name: round.name, ...(await measure<object>('scenario', round)) };
-    played.set(round.name, [...(played.get(round.name) ?? []), row]);
+    const before = played.get(round.name) ?? [];
+    started(`${done + 1} of ${order.length}: ${round.name}, round ${before.length + 1} of ${isOwn(round) ? OWN_ROUNDS : PEER_ROUNDS}`);
+    played.set(round.name, [...before, { name: round.name, ...(await measure<object>('scenario', round)) }]);
   }
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   return cases.map((one) => (isOwn(one) ? worst : middle)(played.get(one.name)!, badness));
 }
 

@@ -1,21 +1,15 @@
 // Makes docs/api of the doc comments. Typedoc needs TypeScript 6's API, the package is built with 7: hence a folder and a lock of its own.
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureInstalled } from '../../test/support/locked-folder.js';
 import { entryPoints } from './entry-points.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
-const typedoc = join(here, 'node_modules/typedoc/dist/index.js');
 
-if (!existsSync(typedoc)) {
-  console.log('typedoc is not there yet: installing it into docs/typedoc');
-  const { status } = spawnSync('npm', ['ci', '--prefix', here, '--no-audit', '--no-fund'], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-}
-
-const { Application, Converter, ReflectionKind } = await import(typedoc);
+ensureInstalled(here);
+const { Application, Converter, ReflectionKind } = await import(join(here, 'node_modules/typedoc/dist/index.js'));
 const entries = entryPoints(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
 
 const app = await Application.bootstrap({

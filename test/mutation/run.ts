@@ -1,11 +1,12 @@
 // `npm run mutation -- policy|ledger|worker [--files N --seed N]`: breaks the code in every place that Stryker knows, and counts what the tests notice.
 // With `--files` only in so many files of the folder, drawn by the seed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ensureInstalled } from '../support/locked-folder.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -27,16 +28,12 @@ const all = readdirSync(join(ROOT, 'src', folder)).sort();
 const files = values.files === undefined ? all : drawn(all, Number(values.files), seed);
 if (files.length < all.length) console.log(`seed ${seed}: ${files.join(' ')}`);
 
-const stryker = join(HERE, 'node_modules/@stryker-mutator/core/bin/stryker.js');
-if (!existsSync(stryker)) run('npm', ['ci', '--no-audit', '--no-fund'], HERE);
+ensureInstalled(HERE);
+// Whoever interrupts a run interrupts Stryker with it; this one goes on to where the copy is removed.
+process.on('SIGINT', () => {});
+const status = strykerOn(files);
+if (status !== 0) process.exit(status);
 
-const copy = mkdtempSync(join(tmpdir(), 'latchkey-mutation-'));
-try {
-  const mutate = files.map((file) => `src/${folder}/${file}`).join(',');
-  run(process.execPath, [stryker, 'run', 'test/mutation/stryker.config.json', '--mutate', mutate, '--tempDirName', copy], ROOT);
-} finally {
-  rmSync(copy, { recursive: true, force: true });
-}
 const report = join(ROOT, `coverage/mutation/${folder}.json`);
 renameSync(join(ROOT, 'coverage/mutation/mutation.json'), report);
 const score = scoreOf(JSON.parse(readFileSync(report, 'utf8')) as Report);
@@ -56,9 +53,18 @@ function scoreOf({ files }: Report): number {
   return (100 * noticed) / (noticed + count('Survived', 'NoCoverage'));
 }
 
-function run(command: string, args: readonly string[], cwd: string): void {
-  const { status } = spawnSync(command, args, { cwd, stdio: 'inherit', env: { ...process.env, LATCHKEY_SUITES: chosen?.suites } });
-  if (status !== 0) process.exit(status ?? 1);
+/** Its exit status. Nothing of the copies that it works on is left behind. */
+function strykerOn(names: readonly string[]): number {
+  const copy = mkdtempSync(join(tmpdir(), 'latchkey-mutation-'));
+  try {
+    const stryker = join(HERE, 'node_modules/@stryker-mutator/core/bin/stryker.js');
+    const mutate = names.map((name) => `src/${folder}/${name}`).join(',');
+    const args = [stryker, 'run', 'test/mutation/stryker.config.json', '--mutate', mutate, '--tempDirName', copy];
+    const env = { ...process.env, LATCHKEY_SUITES: chosen?.suites };
+    return spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit', env }).status ?? 1;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
 }
 
 /** So many of a list, each as likely as any other, always the same for one seed. */
