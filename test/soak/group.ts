@@ -124,6 +124,7 @@ export class Group {
       hasStrikes: plan.options.strikes !== undefined,
       isFleet: shared !== undefined,
       limits: plan.limits,
+      room: { halfFullAt: Number.NEGATIVE_INFINITY },
     };
     const member = join({ plan, watch, reports: this.#reports, store, tombstones });
     await member.latchkey.ready();

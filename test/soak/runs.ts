@@ -18,6 +18,8 @@ export interface Watch {
   /** Processes tell each other what is proven. */
   readonly isFleet: boolean;
   readonly limits: { readonly parked: number };
+  /** When its waiting room was last seen at least half full, in milliseconds of `performance.now()`: it may be empty by the time a run that did not fit in ends. */
+  readonly room: { halfFullAt: number };
   isClosing(): boolean;
 }
 
@@ -119,6 +121,9 @@ export function launch(watch: Watch, latchkey: Latchkey, place: Place, options: 
   };
   const rejected: { readonly about: string; readonly at: number }[] = [];
   let attempts = 0;
+  const lookRound = (): void => {
+    if (latchkey.stats().waiting >= watch.limits.parked * 0.5) watch.room.halfFullAt = performance.now();
+  };
   const attempt = async (lease: Lease, context: RunContext): Promise<unknown> => {
     attempts++;
     const { fingerprint } = lease.credential;
@@ -138,6 +143,7 @@ export function launch(watch: Watch, latchkey: Latchkey, place: Place, options: 
     const counts = running.abortedAt === undefined && !running.isOver && !watch.isClosing();
     heard(watch, sending, counts);
     if (isRejection(sending.reply)) rejected.push({ about, at: Date.now() });
+    lookRound();
     return answered(watch, sending.reply, lease, context);
   };
   const ended = (error?: unknown): void => {
@@ -148,15 +154,16 @@ export function launch(watch: Watch, latchkey: Latchkey, place: Place, options: 
     if (!isLatchkeyError(error)) return;
     secrets.look('an error', error);
     secrets.look('an error', [error.message, error.stack, error.cause?.message, error.cause?.stack]);
-    const { waiting } = latchkey.stats();
+    lookRound();
     const because: Partial<Record<typeof error.code, boolean>> = {
       TIMEOUT: options.timeoutMs !== undefined,
       PARK_TIMEOUT: options.whenBlocked === 'park',
-      PARK_OVERFLOW: waiting >= watch.limits.parked * 0.5,
+      PARK_OVERFLOW: performance.now() - watch.room.halfFullAt < 1_000,
       CLOSED: watch.isClosing(),
     };
-    laws.check('L12', because[error.code] !== false, () => `ends with ${error.code} (${waiting} wait): ${running.what}`);
+    laws.check('L12', because[error.code] !== false, () => `ends with ${error.code}: ${running.what}`);
   };
+  lookRound();
   latchkey.run(place, attempt, { ...options, signal: controller.signal }).then(() => ended(), ended);
   return running;
 }
