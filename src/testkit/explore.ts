@@ -1,7 +1,9 @@
 import { requireOptions } from '../arguments.js';
 import { Choices, type Chooser, printSchedule, readSchedule, recorded, seededRandom, strategy } from './choices.js';
 import { ExplorationError } from './exploration-error.js';
+import { settle } from './settle.js';
 import { shrink } from './shrink.js';
+import { takeUnhandledRejections } from './unhandled-rejections.js';
 import { type Played, type Scenario, ScheduledWorld } from './world.js';
 
 /** Options of `explore`. */
@@ -32,7 +34,8 @@ const { performance: stopwatch } = globalThis;
 
 /**
  * Plays a scenario under many schedules, one after the other, while timers, `Date` and `Math.random` of this thread are the world's.
- * Resolves if it never fails; otherwise rejects with the shortest schedule found that does.
+ * Resolves if it never fails; otherwise rejects with the shortest schedule found that does. A promise that is rejected meanwhile and that nobody
+ * handles is a failure, too; whoever else listens for such does not hear of it.
  * @throws {ExplorationError} that prints the steps and the schedule, for `replay`.
  * @throws {TypeError} naming the option that is wrong.
  */
@@ -44,6 +47,8 @@ export async function explore(scenario: Scenario, options: ExploreOptions = {}):
     throw new TypeError('explore: `seed` must be a whole number from 0 to 4294967295');
   if (!Number.isSafeInteger(schedules) || schedules < 1) throw new TypeError('explore: `schedules` must be a whole number, 1 or more');
   if (typeof ms !== 'number' || !(ms > 0)) throw new TypeError('explore: `ms` must be a number of milliseconds, more than 0');
+  // What was left alone before is for whoever listens for it.
+  await settle(1);
   const startedAt = stopwatch.now();
   const random = seededRandom(seed);
   let steps = 0;
@@ -63,9 +68,10 @@ export async function explore(scenario: Scenario, options: ExploreOptions = {}):
 export async function replay(scenario: Scenario, schedule: string): Promise<readonly string[]> {
   requireScenario('replay', scenario);
   const { seed, choices } = readSchedule(schedule);
+  await settle(1);
   const { played, steps } = await play(scenario, seed, recorded(choices));
   if (played.failure === undefined) return steps;
-  throw new ExplorationError(played, played.failure.error, schedule, 'replay: the scenario fails');
+  throw new ExplorationError(played, schedule, 'replay: the scenario fails');
 }
 
 async function failureOf(scenario: Scenario, seed: number, ms: number, first: Tried, which: string): Promise<ExplorationError> {
@@ -80,13 +86,14 @@ async function failureOf(scenario: Scenario, seed: number, ms: number, first: Tr
     second === undefined
       ? `explore: the scenario fails under ${which} (seed ${seed}), but not again: something in it does not go by the world's clock`
       : `explore: the scenario fails under ${which} (seed ${seed}); the shortest way there that was found:`;
-  return new ExplorationError(played, played.failure?.error, printSchedule(seed, choices), found);
+  return new ExplorationError(played, printSchedule(seed, choices), found);
 }
 
 async function play(scenario: Scenario, seed: number, choose: Chooser): Promise<Tried> {
   const choices = new Choices(choose);
   const world = new ScheduledWorld(choices);
   const uninstall = world.clock.install();
+  const giveBack = takeUnhandledRejections((reason) => world.leftAlone(reason));
   const { random } = Math;
   Math.random = seededRandom(seed);
   try {
@@ -94,6 +101,7 @@ async function play(scenario: Scenario, seed: number, choose: Chooser): Promise<
     return { played, choices: choices.told, steps: played.steps };
   } finally {
     Math.random = random;
+    giveBack();
     world.clock.close();
     uninstall();
   }

@@ -18,9 +18,9 @@ export interface ManualClock extends Clock {
   /** When the next of them is due, in milliseconds since the epoch; undefined if there is none. */
   readonly nextAt: number | undefined;
   /**
-   * Moves on by so many milliseconds: timers that come due fire in their order, and after each all that is ready happens. Rejects with what a
+   * Moves on by so many whole milliseconds: timers that come due fire in their order, and after each all that is ready happens. Rejects with what a
    * timer throws, and after 100,000 timers.
-   * @throws {TypeError} for what is no number of milliseconds.
+   * @throws {TypeError} for what is no number of whole milliseconds.
    */
   advance(ms: number): Promise<void>;
   /** Moves on to the next timer and fires it, with those that are due at the same time. Resolves to false if there is none. */
@@ -39,8 +39,8 @@ const MOST_FIRED = 100_000;
 const REPLACED = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] as const;
 
 /**
- * A clock at `start` (milliseconds since the epoch; default: the first of January 2026, UTC). Nothing global changes unless `install` is called.
- * @throws {TypeError} for a `start` that is no number.
+ * A clock at `start` (whole milliseconds since the epoch; default: the first of January 2026, UTC). Nothing global changes unless `install` is called.
+ * @throws {TypeError} for a `start` that is no whole number.
  */
 export function createManualClock(start: number = START): ManualClock {
   return createVirtualClock(start);
@@ -48,8 +48,7 @@ export function createManualClock(start: number = START): ManualClock {
 
 /** The same, with what only the explorer is to know. */
 export function createVirtualClock(start: number = START): ManualClock & { readonly isMoving: boolean; close(): void } {
-  if (typeof start !== 'number' || !Number.isFinite(start))
-    throw new TypeError('createManualClock: `start` must be a number of milliseconds');
+  if (!Number.isSafeInteger(start)) throw new TypeError('createManualClock: `start` must be a number of whole milliseconds');
   return new VirtualClock(start);
 }
 
@@ -85,8 +84,7 @@ class VirtualClock implements ManualClock {
   }
 
   async advance(ms: number): Promise<void> {
-    if (typeof ms !== 'number' || !Number.isFinite(ms) || ms < 0)
-      throw new TypeError('advance: `ms` must be a number of milliseconds, 0 or more');
+    if (!Number.isSafeInteger(ms) || ms < 0) throw new TypeError('advance: `ms` must be a number of whole milliseconds, 0 or more');
     this.#moving++;
     try {
       await this.#moveTo(this.#now + ms);

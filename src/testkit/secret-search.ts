@@ -1,68 +1,123 @@
-/** In which form a secret stands in a text. */
-type SecretForm = 'plain' | 'URL-encoded' | 'base64' | 'hexadecimal';
+/** In which form a secret stands in a text: that which was decoded last. */
+type SecretForm = 'plain' | 'URL-encoded' | 'base64' | 'hexadecimal' | 'a list of bytes';
 
 /** A secret, and how it is called in messages. */
 export interface Wanted {
   readonly name: string;
   readonly value: string;
-  /** As decoded bytes look, a character for each. */
-  readonly bytes: string;
 }
 
-export function wantedOf(name: string, value: string): Wanted {
-  return { name, value, bytes: Array.from(new TextEncoder().encode(value), (byte) => String.fromCharCode(byte)).join('') };
-}
+type Reading = readonly [SecretForm, string];
+type Search = (text: string) => { readonly name: string; readonly form: SecretForm } | undefined;
 
-/** Runs of characters that may be something else in base64, base64url or hexadecimal digits. */
-const BASE64 = /[A-Za-z0-9+/_-]{6,}/g;
-const HEX = /[0-9a-fA-F]{8,}/g;
-const OCTET = /%[0-9a-fA-F]{2}/g;
+/** What is encoded more often is not found. */
+const ROUNDS = 3;
+/** Between what was decoded from different places; a part of no encoding. */
+const APART = '\u0001';
+const ESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' };
 
 /**
- * The first secret that a text holds, and in which form: found by decoding whatever can be decoded, at every alignment, not by knowing how it
- * was encoded. What is encoded twice is found if the outer form is that of a URL.
+ * Looks for the first secret that a text holds, and in which form: found by decoding whatever can be decoded, at every alignment and up to three
+ * times, not by knowing how it was encoded.
  */
-export function findSecret(text: string, wanted: readonly Wanted[]): { readonly name: string; readonly form: SecretForm } | undefined {
-  for (const [form, decoded] of readings(text)) {
-    for (const { name, value, bytes } of wanted) {
-      if (decoded.includes(value) || (bytes !== value && decoded.includes(bytes))) return { name, form };
+export function searchFor(wanted: readonly Wanted[]): Search {
+  const forms = wanted.map(({ name, value }) => ({ name, forms: formsOf(value) }));
+  // No encoding makes it shorter.
+  const shortest = Math.min(...wanted.map(({ value }) => value.length));
+  const decode = decoderOf(shortest);
+  const look = (text: string): string | undefined => forms.find((one) => one.forms.some((form) => text.includes(form)))?.name;
+  return (text) => {
+    const seen = new Set<string>();
+    let readings: Reading[] = [['plain', text]];
+    for (let round = 0; readings.length > 0; round++) {
+      const next: Reading[] = [];
+      for (const [form, reading] of readings) {
+        if (reading.length < shortest || seen.has(reading)) continue;
+        seen.add(reading);
+        for (const [last, leaf] of [[form, reading] as const, ...endsOf(form, reading)]) {
+          const name = look(leaf);
+          if (name !== undefined) return { name, form: last };
+        }
+        if (round < ROUNDS) next.push(...decode(form, reading));
+      }
+      readings = next;
     }
-  }
-  return undefined;
+    return undefined;
+  };
 }
 
-function* readings(text: string): Iterable<readonly [SecretForm, string]> {
-  yield ['plain', text];
-  // JSON and shells escape with it.
-  if (text.includes('\\')) yield ['plain', text.replaceAll('\\', '')];
-  const fromUrl = decodedOctets(text);
-  if (fromUrl !== text) yield ['URL-encoded', fromUrl];
-  if (text.includes('+')) yield ['URL-encoded', decodedOctets(text.replaceAll('+', ' '))];
-  for (const source of new Set([text, fromUrl])) {
-    for (const run of new Set(source.match(BASE64))) yield* inBase64(run);
-    for (const run of new Set(source.match(HEX))) {
-      yield ['hexadecimal', fromHex(run)];
-      // It may have begun with the second digit.
-      yield ['hexadecimal', fromHex(run.slice(1))];
-    }
-  }
+/** As text, and as decoded bytes look, a character for each: in UTF-8 and, either way round, in UTF-16. */
+function formsOf(value: string): readonly string[] {
+  const codes = Array.from({ length: value.length }, (_, at) => value.charCodeAt(at));
+  const bytes = [
+    [...new TextEncoder().encode(value)],
+    codes.flatMap((code) => [code & 0xff, code >> 8]),
+    codes.flatMap((code) => [code >> 8, code & 0xff]),
+  ];
+  return [...new Set([value, ...bytes.map((list) => String.fromCharCode(...list))])];
+}
+
+/** What is looked at, and decoded no further. */
+function endsOf(form: SecretForm, text: string): readonly Reading[] {
+  const ends: Reading[] = [];
+  // However often it was escaped.
+  if (text.includes('\\')) ends.push([form, text.replaceAll('\\', '')]);
+  if (text.includes('+')) ends.push(['URL-encoded', decodedOctets(text.replaceAll('+', ' '))]);
+  return ends;
+}
+
+/** Decodes all that may be something else, in runs that are long enough to hold a text of this length. */
+function decoderOf(length: number): (form: SecretForm, text: string) => Iterable<Reading> {
+  const base64 = new RegExp(`[A-Za-z0-9+/_-]{${Math.ceil((length * 4) / 3)},}`, 'g');
+  const hex = new RegExp(`[0-9a-fA-F]{${length * 2},}`, 'g');
+  const octets = new RegExp(`(?:0x)?[0-9a-fA-F]{2}(?:[\\s,:]+(?:0x)?[0-9a-fA-F]{2}){${length - 1},}`, 'g');
+  const numbers = new RegExp(`\\d{1,3}(?:\\s*,\\s*\\d{1,3}){${length - 1},}`, 'g');
+  return function* (form, text) {
+    if (text.includes('\\')) yield [form, unescaped(text)];
+    if (text.includes('%')) yield ['URL-encoded', decodedOctets(text)];
+    // UTF-16, of which the half is nothing.
+    if (text.includes('\0')) yield [form, text.replaceAll('\0', '')];
+    const runs = new Set(text.match(base64));
+    // In mails and certificates it is broken into lines.
+    if (/[\r\n]/.test(text)) for (const run of text.replaceAll(/[\r\n]+[ \t]*/g, '').match(base64) ?? []) runs.add(run);
+    yield ['base64', [...runs].flatMap(inBase64).join(APART)];
+    // A run may have begun with the second digit of a byte.
+    const digits = [...new Set(text.match(hex))].flatMap((run) => [fromHex(run), fromHex(run.slice(1))]);
+    yield ['hexadecimal', digits.join(APART)];
+    yield ['hexadecimal', (text.match(octets) ?? []).map((run) => fromHex(run.replaceAll(/0x|[\s,:]/g, ''))).join(APART)];
+    yield ['a list of bytes', (text.match(numbers) ?? []).map(fromNumbers).join(APART)];
+  };
 }
 
 /** A value may begin anywhere in what was encoded as a whole, and a run anywhere in a word. */
-function* inBase64(run: string): Iterable<readonly [SecretForm, string]> {
+function inBase64(run: string): string[] {
   const standard = run.replaceAll('-', '+').replaceAll('_', '/');
-  for (let start = 0; start < 4 && standard.length - start >= 4; start++) {
+  return [0, 1, 2, 3].map((start) => {
     const aligned = standard.slice(start);
     // Four characters are three bytes; one left over is none.
-    const whole = aligned.length % 4 === 1 ? aligned.slice(0, -1) : aligned;
-    yield ['base64', atob(whole)];
-  }
+    return atob(aligned.length % 4 === 1 ? aligned.slice(0, -1) : aligned);
+  });
+}
+
+/** As JSON and JavaScript escape. */
+function unescaped(text: string): string {
+  return text.replaceAll(/\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([\s\S]))/g, (_, unit?: string, byte?: string, other = '') => {
+    const code = unit ?? byte;
+    return code === undefined ? (ESCAPED[other] ?? other) : String.fromCharCode(Number.parseInt(code, 16));
+  });
 }
 
 function decodedOctets(text: string): string {
-  return text.replaceAll(OCTET, (octet) => String.fromCharCode(Number.parseInt(octet.slice(1), 16)));
+  return text.replaceAll(/%[0-9a-fA-F]{2}/g, (octet) => String.fromCharCode(Number.parseInt(octet.slice(1), 16)));
 }
 
 function fromHex(run: string): string {
   return (run.match(/../g) ?? []).map((octet) => String.fromCharCode(Number.parseInt(octet, 16))).join('');
+}
+
+function fromNumbers(run: string): string {
+  return run
+    .split(',')
+    .map((number) => (Number(number) < 256 ? String.fromCharCode(Number(number)) : APART))
+    .join('');
 }

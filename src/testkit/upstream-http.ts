@@ -30,10 +30,9 @@ export async function listen(upstream: ScriptedUpstream): Promise<{ readonly url
 
 async function serve(upstream: ScriptedUpstream, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
-    const { pathname } = new URL(request.url ?? '/', 'http://upstream.test');
     const answer = await upstream.answer({
       method: request.method ?? 'GET',
-      path: pathname,
+      path: pathOf(request.url ?? '/'),
       headers: request.headers,
       onGone(gone) {
         const onClose = (): void => gone(new Error('the client has gone'));
@@ -51,4 +50,10 @@ async function serve(upstream: ScriptedUpstream, request: IncomingMessage, respo
     if (!response.headersSent) response.writeHead(BROKEN);
     response.end();
   }
+}
+
+/** `//` is a path, and not the beginning of a host; `*`, and what a proxy is asked for, are no paths. */
+function pathOf(target: string): string {
+  if (target.startsWith('/')) return new URL(`http://upstream.test${target}`).pathname;
+  return URL.canParse(target) ? new URL(target).pathname : target.replace(/\?.*/s, '');
 }

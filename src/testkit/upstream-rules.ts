@@ -7,7 +7,7 @@ export interface ScriptedAnswer {
   /** Default 200. */
   readonly status?: number | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Sent as it is; what is no text as JSON. Default: a JSON object with the status. */
+  /** Sent as it is; what is no text as JSON. Default: a JSON object with the status; nothing with 204, 205 and 304, which have no body. */
   readonly body?: unknown;
   /** How long the answer takes, in milliseconds. Default 0. */
   readonly delayMs?: number | undefined;
@@ -102,8 +102,7 @@ export function contentOf({ status = 200, headers = {}, body }: ScriptedAnswer):
   readonly headers: Record<string, string>;
 } {
   if (typeof body === 'string') return { text: body, headers: { ...headers } };
-  // A status that has no content (RFC 9110, sections 15.3.5 and 15.4.5).
-  if (status === 204 || status === 304) return { text: '', headers: { ...headers } };
+  if (isWithoutContent(status)) return { text: '', headers: { ...headers } };
   return { text: JSON.stringify(body ?? { status }), headers: { 'content-type': 'application/json', ...headers } };
 }
 
@@ -121,10 +120,17 @@ function check(name: string, answer: ScriptedAnswer, known: readonly string[]): 
   if (typeof answer !== 'object' || answer === null) throw new TypeError(`createUpstream: \`${name}\` must be an object`);
   for (const own of Object.keys(answer)) if (!known.includes(own)) throw new TypeError(`createUpstream: unknown option \`${name}.${own}\``);
   requireNumber(`${name}.delayMs`, answer.delayMs, 0);
-  const { status = 200, fails } = answer;
+  const { status = 200, fails, body } = answer;
   if (!Number.isInteger(status) || status < 200 || status > 599)
     throw new TypeError(`createUpstream: \`${name}.status\` must be a status from 200 to 599`);
+  if (isWithoutContent(status) && body !== undefined && body !== '')
+    throw new TypeError(`createUpstream: \`${name}.body\` must be left out where the status is ${status}, which has none`);
   if (fails !== undefined && fails !== 'connection') throw new TypeError(`createUpstream: \`${name}.fails\` must be 'connection'`);
+}
+
+/** RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5. */
+function isWithoutContent(status: number): boolean {
+  return status === 204 || status === 205 || status === 304;
 }
 
 function requireNumber(name: string, value: number | undefined, least: number): void {

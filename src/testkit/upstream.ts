@@ -3,6 +3,7 @@ import { startTimer, systemClock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
 import { credentialFromHeaders, type HeadersLike } from '../credential/headers.js';
 import { redactAll } from '../credential/redact.js';
+import { presentedIn } from './presented.js';
 import { checkUpstreamOptions, contentOf, NONE, type ScriptedAnswer, type UpstreamOptions, UpstreamScript } from './upstream-rules.js';
 
 /** One request, as the upstream saw it. Holds no value of a credential. */
@@ -18,6 +19,8 @@ export interface UpstreamCall {
   readonly at: number;
   /** What it was answered by the rules, from the moment it arrived; undefined where the connection breaks. */
   readonly status: number | undefined;
+  /** Milliseconds since the upstream was made, when its answer arrived or the connection broke; undefined before that, and where it is gone. */
+  readonly answeredAt: number | undefined;
   /** `out`: the answer is on its way. `gone`: the caller called it off before that. */
   readonly state: 'out' | 'answered' | 'failed' | 'gone';
 }
@@ -47,8 +50,13 @@ export interface Upstream {
   toString(): string;
 }
 
-/** Says when an answer may arrive; the world of an exploration does. */
-type Arrival = (name: string) => Promise<void>;
+/** What the world of an exploration does with an upstream. */
+interface Explorer {
+  /** Says when an answer may arrive. */
+  arrival(name: string): Promise<void>;
+  /** Is told of credentials that came in, before anything is named after them. */
+  presented(credentials: readonly Credential[]): void;
+}
 
 /** What a request is judged by. */
 interface Seen {
@@ -77,9 +85,9 @@ export class ScriptedUpstream implements Upstream {
   readonly #startedAt: number;
   readonly #credentials: readonly Credential[];
   readonly #names: ReadonlyMap<string, string>;
-  readonly #arrival: Arrival | undefined;
+  readonly #explorer: Explorer | undefined;
 
-  constructor(options: UpstreamOptions, arrival?: Arrival) {
+  constructor(options: UpstreamOptions, explorer?: Explorer) {
     checkUpstreamOptions(options);
     const { credentials = {}, clock = systemClock } = options;
     this.#script = new UpstreamScript(options);
@@ -87,7 +95,7 @@ export class ScriptedUpstream implements Upstream {
     this.#startedAt = clock.now();
     this.#credentials = Object.values(credentials);
     this.#names = new Map(Object.entries(credentials).map(([name, { fingerprint }]) => [fingerprint, name]));
-    this.#arrival = arrival;
+    this.#explorer = explorer;
   }
 
   get names(): readonly string[] {
@@ -127,14 +135,16 @@ export class ScriptedUpstream implements Upstream {
     const at = this.#now() - this.#startedAt;
     const answer = this.#script.answerTo({ credential, method, path, at });
     const status = answer.fails === undefined ? (answer.status ?? 200) : undefined;
-    const secrets = presented === undefined ? this.#credentials : [...this.#credentials, presented];
+    const secrets = presentedIn(headers);
+    this.#explorer?.presented(secrets);
     const call: { -readonly [Key in keyof UpstreamCall]: UpstreamCall[Key] } = {
       number: this.calls.length + 1,
       credential,
       method,
-      path: redactAll(path, secrets),
+      path: redactAll(path, [...this.#credentials, ...secrets]),
       at,
       status,
+      answeredAt: undefined,
       state: 'out',
     };
     this.calls.push(call);
@@ -147,12 +157,18 @@ export class ScriptedUpstream implements Upstream {
       });
       const done = (): void => {
         forget();
-        if (call.state === 'out') call.state = status === undefined ? 'failed' : 'answered';
+        if (call.state === 'out') {
+          call.state = status === undefined ? 'failed' : 'answered';
+          call.answeredAt = this.#now() - this.#startedAt;
+        }
         resolve();
       };
       const arrive = (): void => {
-        if (this.#arrival === undefined) done();
-        else void this.#arrival(`answer ${status ?? 'nothing'} to ${credential} (call ${call.number})`).then(done, reject);
+        if (this.#explorer === undefined) done();
+        else
+          void this.#explorer
+            .arrival(`answer ${status ?? 'nothing'} to ${call.method} ${call.path} with ${credential} (call ${call.number})`)
+            .then(done, reject);
       };
       if (timer === undefined) arrive();
     });

@@ -1,3 +1,5 @@
+import { TestkitAssertionError } from './assertion.js';
+
 /** A text that a value holds, and where. */
 interface FoundText {
   readonly path: string;
@@ -6,8 +8,12 @@ interface FoundText {
 
 /** Enough for any event, error or snapshot; what is larger is to be looked at in parts. */
 const MOST_VALUES = 100_000;
-const TOO_MANY = `the value holds more than ${MOST_VALUES} values: look at its parts`;
+const TOO_MANY = `assertNoSecret: the value holds more than ${MOST_VALUES} values: look at its parts`;
 const LONGEST_NAME = 40;
+/** A proxy may have prototypes without end. */
+const MOST_PROTOTYPES = 100;
+/** The own names of larger ones are not looked at: every byte is one. */
+const MOST_NAMED_BYTES = 2 ** 20;
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 /** What every object has, and which says nothing of this one. */
 const OF_LANGUAGE: ReadonlySet<unknown> = new Set([
@@ -29,14 +35,14 @@ interface Place {
 /**
  * Every text that can be got out of a value without calling its methods, but those that print it: properties of any kind, getters, those of its
  * classes too, causes, the entries of maps, sets and headers, bytes, and what it makes of itself for JSON and for consoles.
- * @throws {Error} if it holds more than 100,000 values.
+ * @throws {TestkitAssertionError} if it holds more than 100,000 values.
  */
 export function* textsIn(root: unknown): Iterable<FoundText> {
   const seen = new Set<object>();
   const places: Place[] = [{ path: '$', value: root }];
   let count = 0;
   for (let place = places.pop(); place !== undefined; place = places.pop()) {
-    if (++count > MOST_VALUES) throw new Error(TOO_MANY);
+    if (++count > MOST_VALUES) throw new TestkitAssertionError(TOO_MANY);
     const { path, value } = place;
     if (typeof value === 'string') yield { path, text: value };
     else if (typeof value === 'symbol') yield { path, text: value.description ?? '' };
@@ -45,14 +51,11 @@ export function* textsIn(root: unknown): Iterable<FoundText> {
       if (seen.has(value)) continue;
       seen.add(value);
       const bytes = bytesIn(value);
-      if (bytes !== undefined) {
-        // Its elements are numbers, and are read as a whole.
-        yield { path, text: textOf(bytes) };
-        continue;
-      }
+      // What is made of bytes is read as a whole.
+      if (bytes !== undefined) for (const text of textsOf(bytes)) yield { path, text };
       const parts: Place[] = [];
-      for (const part of partsOf(value, path)) {
-        if (count + parts.length > MOST_VALUES) throw new Error(TOO_MANY);
+      for (const part of bytes === undefined || Array.isArray(value) ? partsOf(value, path) : namedOf(value, bytes, path)) {
+        if (count + parts.length > MOST_VALUES) throw new TestkitAssertionError(TOO_MANY);
         parts.push(part);
       }
       for (const { name } of parts) if (name !== undefined) yield { path: `${path} (a name)`, text: name };
@@ -65,19 +68,50 @@ export function* textsIn(root: unknown): Iterable<FoundText> {
 function bytesIn(value: object): Uint8Array | undefined {
   return quietly(() => {
     if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined;
+    if (isBuffer(value)) return new Uint8Array(value);
+    return Array.isArray(value) && value.length > 0 && value.length <= MOST_VALUES && value.every(isByte)
+      ? Uint8Array.from(value)
+      : undefined;
   }, undefined);
 }
 
-function textOf(bytes: Uint8Array): string {
-  return `${new TextDecoder('latin1').decode(bytes)}\n${new TextDecoder().decode(bytes)}`;
+/** Of other realms and shared ones too: whoever is none cannot tell its length to a buffer's own getter. */
+function isBuffer(value: object): value is ArrayBuffer {
+  if (!Object.prototype.toString.call(value).endsWith('ArrayBuffer]')) return false;
+  return [ArrayBuffer, (globalThis as { SharedArrayBuffer?: typeof SharedArrayBuffer }).SharedArrayBuffer].some((kind) =>
+    quietly(() => kind !== undefined && Reflect.get(kind.prototype, 'byteLength', value) !== undefined, false),
+  );
+}
+
+function isByte(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 256;
+}
+
+function textsOf(bytes: Uint8Array): readonly string[] {
+  const parts: string[] = [];
+  for (let start = 0; start < bytes.length; start += 8_192) parts.push(String.fromCharCode(...bytes.subarray(start, start + 8_192)));
+  const plain = parts.join('');
+  // A copy: what is shared with other threads is not decoded everywhere.
+  const decoded = new TextDecoder().decode(bytes.slice());
+  return decoded === plain ? [plain] : [plain, decoded];
+}
+
+/** What somebody has put on a buffer. */
+function* namedOf(value: object, bytes: Uint8Array, path: string): Iterable<Place> {
+  if (bytes.length > MOST_NAMED_BYTES) return;
+  const names = quietly(() => Reflect.ownKeys(value), []);
+  // The places of its bytes come before all others (ECMA-262, 10.4.5.8).
+  for (const name of names.slice(names.findLastIndex((one) => typeof one === 'string' && /^(?:0|[1-9]\d*)$/.test(one)) + 1)) {
+    const label = labelOf(name);
+    yield { path: `${path}${step(label)}`, value: orThrown(() => Reflect.get(value, name)), name: label };
+  }
 }
 
 function* partsOf(value: object, path: string): Iterable<Place> {
   const get = (name: PropertyKey): unknown => (value as Record<PropertyKey, unknown>)[name];
   const isList = quietly(() => Array.isArray(value), true);
-  for (const name of quietly(() => namesOf(value), [])) {
-    const label = typeof name === 'symbol' ? (name.description ?? '') : name;
+  for (const name of namesOf(value)) {
+    const label = labelOf(name);
     const isPlace = isList && /^\d+$/.test(label);
     yield { path: `${path}${step(label)}`, value: orThrown(() => get(name)), name: isPlace ? undefined : label };
   }
@@ -109,18 +143,30 @@ function* numbered(entries: Iterable<unknown>, path: string): Iterable<Place> {
   }
 }
 
-/** Own properties, hidden ones too, and the getters of its classes: a request shows its headers by one. */
+/** Own properties, hidden ones too, and what its classes have but methods: a request shows its headers by a getter. */
 function namesOf(value: object): readonly (string | symbol)[] {
-  const names = new Set(Reflect.ownKeys(value));
-  let prototype: object | null = Object.getPrototypeOf(value);
-  for (
-    ;
-    prototype !== null && prototype !== Object.prototype && prototype !== Function.prototype;
-    prototype = Object.getPrototypeOf(prototype)
-  ) {
-    for (const name of Reflect.ownKeys(prototype)) if (Object.getOwnPropertyDescriptor(prototype, name)?.get !== undefined) names.add(name);
+  const names = new Set(quietly(() => Reflect.ownKeys(value), []));
+  let prototype = prototypeOf(value);
+  for (let count = 0; prototype !== null && count < MOST_PROTOTYPES; count++) {
+    const holder = prototype;
+    for (const name of quietly(() => Reflect.ownKeys(holder), [])) if (isShown(holder, name)) names.add(name);
+    prototype = prototypeOf(holder);
   }
   return [...names];
+}
+
+function isShown(holder: object, name: string | symbol): boolean {
+  const property = quietly(() => Object.getOwnPropertyDescriptor(holder, name), undefined);
+  return property !== undefined && (property.get !== undefined || (property.value !== undefined && typeof property.value !== 'function'));
+}
+
+function prototypeOf(value: object): object | null {
+  const prototype: object | null = quietly(() => Object.getPrototypeOf(value), null);
+  return prototype === Object.prototype || prototype === Function.prototype || prototype === Array.prototype ? null : prototype;
+}
+
+function labelOf(name: string | symbol): string {
+  return typeof name === 'symbol' ? (name.description ?? '') : name;
 }
 
 /** Of maps, sets, headers, form data and search parameters: what can be gone through again and again. */

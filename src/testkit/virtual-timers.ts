@@ -21,7 +21,7 @@ interface Entry {
 
 /** Where ids begin: a real timer's own are far below, and must not be taken for one of these. */
 const FIRST_ID = 1_000_000_000;
-/** The longest delay that a Node timer can hold; a longer one, and one that is no number, counts as 1. */
+/** The longest delay that a Node timer can hold; a longer one, one below 1, and one that is no number count as 1. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
 /** Timers that fire when they are told that it is time. */
@@ -46,8 +46,8 @@ export class VirtualTimers {
   }
 
   start(fire: () => void, delay: unknown, repeats: boolean): VirtualTimer {
-    const ms = Number(delay ?? 0);
-    const delayMs = ms >= 1 && ms <= LONGEST_DELAY_MS ? Math.trunc(ms) : repeats || !(ms <= 0) ? 1 : 0;
+    const ms = Number(delay);
+    const delayMs = ms >= 1 && ms <= LONGEST_DELAY_MS ? Math.trunc(ms) : 1;
     const entry: Entry = { id: ++this.#ids, fire, delayMs, repeats, at: this.#now() + delayMs, isStopped: false, order: ++this.#orders };
     this.#entries.set(entry.id, entry);
     return this.#handle(entry);

@@ -19,17 +19,24 @@ export interface World {
   pick<T>(name: string, among: readonly [T, ...T[]]): T;
   /** A scripted upstream on the world's clock, whose answers arrive when the schedule says. */
   upstream(options?: Omit<UpstreamOptions, 'clock'>): Upstream;
-  /** Resolves when all has happened that can, within so many milliseconds of virtual time from now. Default 0. */
+  /** Resolves when all has happened that can, within so many whole milliseconds of virtual time from now. Default 0. */
   idle(ms?: number): Promise<void>;
 }
 
 /** What is explored: sets up what it needs, starts what is to be interleaved, and throws if what comes of it is wrong. */
 export type Scenario = (world: World) => unknown;
 
+/** What a scenario has failed by. */
+interface Failure {
+  readonly error: unknown;
+  /** It is what a promise was rejected with that nobody handled. */
+  readonly isUnhandled?: boolean | undefined;
+}
+
 /** How one schedule went. */
 export interface Played {
   readonly steps: readonly string[];
-  readonly failure: { readonly error: unknown } | undefined;
+  readonly failure: Failure | undefined;
   /** Credentials that messages must not show. */
   readonly credentials: readonly Credential[];
 }
@@ -56,8 +63,8 @@ export class ScheduledWorld implements World {
   readonly #ready: Ready[] = [];
   readonly #idlers: Idler[] = [];
   readonly #steps: string[] = [];
-  readonly #credentials: Credential[] = [];
-  #failure: { readonly error: unknown } | undefined;
+  readonly #credentials = new Map<string, Credential>();
+  #failure: Failure | undefined;
   #isOver = false;
   #turns = 0;
   #passed = 0;
@@ -87,13 +94,25 @@ export class ScheduledWorld implements World {
   }
 
   upstream(options: Omit<UpstreamOptions, 'clock'> = {}): Upstream {
-    this.#credentials.push(...Object.values(options.credentials ?? {}));
-    return new ScriptedUpstream({ ...options, clock: this.clock }, (name) => this.schedule(name, Promise.resolve()));
+    const presented = (credentials: readonly Credential[]): void => {
+      for (const credential of credentials) this.#credentials.set(credential.reveal(), credential);
+    };
+    const upstream = new ScriptedUpstream(
+      { ...options, clock: this.clock },
+      { presented, arrival: (name) => this.schedule(name, Promise.resolve()) },
+    );
+    presented(Object.values(options.credentials ?? {}));
+    return upstream;
   }
 
   idle(ms = 0): Promise<void> {
-    if (typeof ms !== 'number' || !(ms >= 0)) throw new TypeError('idle: `ms` must be a number of milliseconds, 0 or more');
+    if (!Number.isSafeInteger(ms) || ms < 0) throw new TypeError('idle: `ms` must be a number of whole milliseconds, 0 or more');
     return new Promise((resolve) => this.#idlers.push({ until: this.clock.now() + ms, resolve }));
+  }
+
+  /** It fails, if it has not yet, by a promise that was rejected and left alone. */
+  leftAlone(error: unknown): void {
+    this.#failure ??= { error, isUnhandled: true };
   }
 
   /** Plays the scenario to its end, or to where nothing more can happen. */
@@ -119,7 +138,7 @@ export class ScheduledWorld implements World {
     } catch (error) {
       this.#failure ??= { error };
     }
-    return { steps: this.#steps, failure: this.#failure, credentials: this.#credentials };
+    return { steps: this.#steps, failure: this.#failure, credentials: [...this.#credentials.values()] };
   }
 
   /** One thing more. @throws {Error} if the scenario waits for what will never be. */

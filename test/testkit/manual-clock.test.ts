@@ -74,7 +74,7 @@ describe('a manual clock', () => {
     const timer = own.setTimeout(() => fired.push(clock.now()), 5);
     expect(timer.unref().hasRef()).toBe(false);
     while (clock.nextAt !== undefined && clock.nextAt < 4) await clock.advanceToNext();
-    expect(fired).toEqual([0, 0, 1, 1, 2]);
+    expect(fired).toEqual([1, 1, 1, 1, 2]);
     timer.refresh();
     await clock.advanceToNext();
     expect(clock.now()).toBe(7);
@@ -129,7 +129,28 @@ describe('a manual clock', () => {
   });
 
   it('does not go back', async () => {
-    await expect(createManualClock().advance(-1)).rejects.toThrow('advance: `ms` must be a number of milliseconds, 0 or more');
+    await expect(createManualClock().advance(-1)).rejects.toThrow('advance: `ms` must be a number of whole milliseconds, 0 or more');
+  });
+
+  it('moves by whole milliseconds, in which timers are due', async () => {
+    const clock = createManualClock(0);
+    await expect(clock.advance(0.5)).rejects.toThrow(TypeError);
+    await expect(clock.advance(0.5)).rejects.toThrow('advance: `ms` must be a number of whole milliseconds');
+    expect(clock.now()).toBe(0);
+    expect(() => createManualClock(0.5)).toThrow('createManualClock: `start` must be a number of whole milliseconds');
+  });
+
+  it('fires a timer of no delay after one of 1 ms that was set before it, as Node does', async () => {
+    const clock = createManualClock(0);
+    const { own } = timersOf(clock);
+    const seen: string[] = [];
+    own.setTimeout(() => seen.push('of 1'), 1);
+    own.setTimeout(() => seen.push('of 0'), 0);
+    own.setTimeout(() => seen.push('of none'));
+    await clock.advance(0);
+    expect(seen).toEqual([]);
+    await clock.advance(1);
+    expect(seen).toEqual(['of 1', 'of 0', 'of none']);
   });
 
   it('leaves to the timers that it replaces what they have started', () => {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { apiKey, bearer, createLatchkey } from '../../src/index.js';
@@ -38,9 +41,9 @@ describe('a scripted upstream', () => {
       await clock.advance(1_950);
       expect(slow).toMatchObject({ state: 'resolved', value: { status: 200 } });
       expect(upstream.calls).toMatchObject([
-        { number: 1, credential: 'A', at: 0, status: 401, state: 'answered' },
-        { number: 2, credential: 'B', at: 0, status: 200, state: 'answered' },
-        { number: 3, credential: 'A', at: 50, status: 200, state: 'answered' },
+        { number: 1, credential: 'A', at: 0, status: 401, answeredAt: 0, state: 'answered' },
+        { number: 2, credential: 'B', at: 0, status: 200, answeredAt: 2_000, state: 'answered' },
+        { number: 3, credential: 'A', at: 50, status: 200, answeredAt: 50, state: 'answered' },
       ]);
       expect(upstream.rejections).toHaveLength(1);
       expect(upstream.callsOf('B')).toHaveLength(1);
@@ -90,6 +93,7 @@ describe('a scripted upstream', () => {
     await expect(slow).rejects.toThrow('enough');
     await expect(upstream.fetch(URL_BASE, { signal: controller.signal })).rejects.toThrow('enough');
     expect(upstream.calls.map(({ state }) => state)).toEqual(['failed', 'gone']);
+    expect(upstream.calls.map(({ answeredAt }) => typeof answeredAt)).toEqual(['number', 'undefined']);
   });
 
   it('answers over HTTP by the same rules', async () => {
@@ -120,11 +124,41 @@ describe('a scripted upstream', () => {
     ]);
   });
 
+  it.each(['//', '//?q=1', '//v1//', '/%', '*', 'http://upstream.test/v1?q=1', 'http://[/v1'])(
+    'answers whatever is asked for over HTTP: %s',
+    async (target) => {
+      const upstream = createUpstream({ rules: [{ for: 'none', status: 418 }] });
+      const { url, close } = await upstream.listen();
+      closing.push(close);
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      await once(socket, 'connect');
+      socket.end(`OPTIONS ${target} HTTP/1.1\r\nhost: upstream.test\r\nconnection: close\r\n\r\n`);
+      const answer = await text(socket);
+      expect(answer).toMatch(target.includes('[') ? /^HTTP\/1.1 (400|418) / : /^HTTP\/1.1 418 /);
+      if (!target.includes('[')) expect(upstream.calls[0]?.path).toBe(target.replace('http://upstream.test', '').replace('?q=1', ''));
+    },
+  );
+
+  it.each([204, 205, 304])('has no body with a %d', async (status) => {
+    for (const option of ['otherwise', 'rules[0]']) {
+      const create = (body: unknown): Upstream =>
+        createUpstream(option === 'otherwise' ? { [option]: { status, body } } : { rules: [{ status, body }] });
+      for (const body of ['text', { a: 1 }, null]) {
+        expect(() => create(body)).toThrow(TypeError);
+        expect(() => create(body)).toThrow(`createUpstream: \`${option}.body\` must be left out where the status is ${status}`);
+      }
+      expect((await create(undefined).fetch(URL_BASE)).status).toBe(status);
+      expect(await (await create('').fetch(URL_BASE)).text()).toBe('');
+    }
+  });
+
   it('remembers and prints no value of a credential, wherever it came in', async () => {
     const unknown = bearer('token-of-nobody');
     const upstream = createUpstream({ credentials: { A } });
     await get(upstream, unknown, `/v1/${unknown.reveal()}/${encodeURIComponent(A.reveal())}?key=${A.reveal()}`);
     await get(upstream, A);
+    const basic = { authorization: `Basic ${unknown.reveal()}` };
+    await upstream.fetch(`${URL_BASE}/v1/${unknown.reveal()}`, { headers: basic });
     expect(upstream.calls[0]?.path).toBe(`/v1/${unknown}/${A}`);
     assertNoSecret(
       [upstream, upstream.calls, `${upstream}`, JSON.stringify(upstream), inspect(upstream, { showHidden: true, depth: 9 })],
