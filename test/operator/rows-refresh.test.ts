@@ -12,7 +12,8 @@ const A = bearer('row-secret-a', { expiresAt: START + LIFE_MS });
 const B = bearer('row-secret-b');
 
 let latchkey: Latchkey;
-afterEach(() => latchkey.close());
+// A refresh that no test ends is not waited for.
+afterEach(() => latchkey.close({ timeoutMs: 1 }));
 
 function gateway(options: LatchkeyOptions = {}) {
   const clock = manualClock();
