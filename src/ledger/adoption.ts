@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
 import { ANY, type Change } from './change.js';
-import type { GivenHint, Hints } from './hints.js';
+import type { GivenHint } from './hints.js';
 import type { Identities } from './identities.js';
 import type { Pin, Pins } from './pins.js';
 import type { Session, Tenant } from './session.js';
@@ -15,7 +15,6 @@ export interface AdoptionOptions {
   readonly pins: Pins;
   readonly clock: Clock;
   readonly startedAt: number;
-  readonly hints: Pick<Hints, 'of'>;
   /** What is known in advance of a credential's end. */
   readonly hint: (identity: Identity, hint: GivenHint) => unknown;
   readonly onChange: (change: Change) => void;
@@ -71,7 +70,6 @@ export class Adoption {
   slot(session: Session, provider: string | undefined, placed: Placed | undefined): Change | undefined {
     const { slots } = this.#options;
     if (!slots.adopt(session, provider, placed)) return undefined;
-    this.#hear(placed);
     // What is gone was evicted somewhere: nothing of it is told to those who wait for something to come.
     const cause = placed === undefined ? 'unlent' : 'captured';
     return { cause, tenant: session.tenant.name, provider, session: session.name };
@@ -79,7 +77,6 @@ export class Adoption {
 
   global(tenant: Tenant, provider: string | undefined, placed: Placed | undefined): Change | undefined {
     if (!this.#options.slots.adoptGlobal(tenant, provider, placed)) return undefined;
-    this.#hear(placed);
     return { cause: placed === undefined ? 'unlent' : 'captured', tenant: tenant.name, provider, session: ANY };
   }
 
@@ -97,7 +94,6 @@ export class Adoption {
     } else {
       pins.set(place, pin.identity, pin.credential, pin.at);
     }
-    this.#hear(pin);
     return { cause: 'pinned', tenant: place.tenant, provider: place.provider, session: ANY };
   }
 
@@ -120,12 +116,5 @@ export class Adoption {
 
   tell(change: Change): void {
     this.#options.onChange(change);
-  }
-
-  /** What the store knows of a credential's end may be lost; what it says of itself came with it, and is the least that is known. */
-  #hear(placed: { readonly identity: Identity; readonly credential: Credential } | undefined): void {
-    if (placed === undefined || placed.identity.hinted !== undefined) return;
-    const given = this.#options.hints.of(placed.credential, 0, false);
-    if (given !== undefined) this.#options.hint(placed.identity, given);
   }
 }

@@ -80,7 +80,6 @@ export class Ledger extends LedgerReader {
       pins,
       clock,
       startedAt: this.#startedAt,
-      hints: this.hints,
       hint: (identity, hint) => this.hint(identity, hint),
       onChange,
       evictSession: (tenant, session) => this.#evictSession(tenant, session, false),

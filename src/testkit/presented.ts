@@ -1,12 +1,15 @@
 import { apiKey, type Credential, isCredentialValue } from '../credential/credential.js';
 import { CREDENTIAL_HEADERS, credentialFromHeaders, type HeadersLike } from '../credential/headers.js';
 
+/** Shorter words are names of schemes, and nobody's secret. */
+const SHORTEST = 8;
+
 /** What a request shows of credentials, that of a scheme which is not understood and several at once too: none may be printed. */
 export function presentedIn(headers: HeadersLike): readonly Credential[] {
   const only = credentialFromHeaders(headers);
   if (only !== undefined) return [only];
   return CREDENTIAL_HEADERS.flatMap((name) => wordsOf(headers, name))
-    .filter(isCredentialValue)
+    .filter((word) => word.length >= SHORTEST && isCredentialValue(word))
     .map((word) => apiKey(word));
 }
 

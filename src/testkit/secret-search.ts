@@ -68,25 +68,39 @@ function endsOf(form: SecretForm, text: string): readonly Reading[] {
 
 /** Decodes all that may be something else, in runs that are long enough to hold a text of this length. */
 function decoderOf(length: number): (form: SecretForm, text: string) => Iterable<Reading> {
-  const base64 = new RegExp(`[A-Za-z0-9+/_-]{${Math.ceil((length * 4) / 3)},}`, 'g');
-  const hex = new RegExp(`[0-9a-fA-F]{${length * 2},}`, 'g');
-  const octets = new RegExp(`(?:0x)?[0-9a-fA-F]{2}(?:[\\s,:]+(?:0x)?[0-9a-fA-F]{2}){${length - 1},}`, 'g');
-  const numbers = new RegExp(`\\d{1,3}(?:\\s*,\\s*\\d{1,3}){${length - 1},}`, 'g');
   return function* (form, text) {
     if (text.includes('\\')) yield [form, unescaped(text)];
     if (text.includes('%')) yield ['URL-encoded', decodedOctets(text)];
     // UTF-16, of which the half is nothing.
     if (text.includes('\0')) yield [form, text.replaceAll('\0', '')];
-    const runs = new Set(text.match(base64));
+    const runs = new Set(runsIn(text, /[A-Za-z0-9+/_-]+/g, Math.ceil((length * 4) / 3)));
     // In mails and certificates it is broken into lines.
-    if (/[\r\n]/.test(text)) for (const run of text.replaceAll(/[\r\n]+[ \t]*/g, '').match(base64) ?? []) runs.add(run);
+    if (/[\r\n]/.test(text)) {
+      const joined = text.replaceAll(/[\r\n]+[ \t]*/g, '');
+      for (const run of runsIn(joined, /[A-Za-z0-9+/_-]+/g, Math.ceil((length * 4) / 3))) runs.add(run);
+    }
     yield ['base64', [...runs].flatMap(inBase64).join(APART)];
     // A run may have begun with the second digit of a byte.
-    const digits = [...new Set(text.match(hex))].flatMap((run) => [fromHex(run), fromHex(run.slice(1))]);
+    const digits = [...new Set(runsIn(text, /[0-9a-fA-F]+/g, length * 2))].flatMap((run) => [fromHex(run), fromHex(run.slice(1))]);
     yield ['hexadecimal', digits.join(APART)];
-    yield ['hexadecimal', (text.match(octets) ?? []).map((run) => fromHex(run.replaceAll(/0x|[\s,:]/g, ''))).join(APART)];
-    yield ['a list of bytes', (text.match(numbers) ?? []).map(fromNumbers).join(APART)];
+    yield [
+      'hexadecimal',
+      runsIn(text, /(?:0x)?[0-9a-fA-F]{2}(?:[\s,:]+(?:0x)?[0-9a-fA-F]{2})+/g, length * 3 - 1)
+        .map((run) => fromHex(run.replaceAll(/0x|[\s,:]/g, '')))
+        .join(APART),
+    ];
+    yield [
+      'a list of bytes',
+      runsIn(text, /\d{1,3}(?:\s*,\s*\d{1,3})+/g, length * 2 - 1)
+        .map(fromNumbers)
+        .join(APART),
+    ];
   };
+}
+
+/** Filtered afterwards: a least length within the pattern would be tried anew at every place of a run that is too short. */
+function runsIn(text: string, pattern: RegExp, least: number): readonly string[] {
+  return (text.match(pattern) ?? []).filter((run) => run.length >= least);
 }
 
 /** A value may begin anywhere in what was encoded as a whole, and a run anywhere in a word. */

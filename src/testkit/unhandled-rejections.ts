@@ -8,6 +8,8 @@ interface ProcessLike {
   removeAllListeners(event: string): unknown;
   removeListener(event: string, listener: Listener): unknown;
   on(event: string, listener: Listener): unknown;
+  getMaxListeners(): number;
+  setMaxListeners(most: number): unknown;
 }
 
 /**
@@ -25,12 +27,15 @@ export function takeUnhandledRejections(take: (reason: unknown) => void): () => 
     process.removeListener(EVENT, take);
     const since = process.rawListeners(EVENT);
     process.removeAllListeners(EVENT);
+    // Whoever has many of them was warned of that already.
+    const most = process.getMaxListeners();
+    process.setMaxListeners(0);
     for (const listener of [...before, ...since]) process.on(EVENT, listener);
+    process.setMaxListeners(most);
   };
 }
 
 function isProcess(process: Partial<ProcessLike> | undefined): process is ProcessLike {
-  return [process?.rawListeners, process?.removeAllListeners, process?.removeListener, process?.on].every(
-    (method) => typeof method === 'function',
-  );
+  const methods = ['rawListeners', 'removeAllListeners', 'removeListener', 'on', 'getMaxListeners', 'setMaxListeners'] as const;
+  return methods.every((method) => typeof process?.[method] === 'function');
 }

@@ -123,10 +123,8 @@ function* partsOf(value: object, path: string): Iterable<Place> {
     // What it would have printed for it is looked at as it is.
     const shown: unknown[] = [];
     const inspect = (part: unknown): string => `${shown.push(part)}`;
-    yield {
-      path: `${path}.${String(print)}()`,
-      value: orThrown(() => method.call(value, 0, { stylize: String, depth: 8, seen: [] }, inspect)),
-    };
+    const given = print === 'toJSON' ? [''] : print === INSPECT ? [8, { stylize: String, depth: 8, seen: [] }, inspect] : [];
+    yield { path: `${path}.${String(print)}()`, value: orThrown(() => method.apply(value, given)) };
     yield { path: `${path}.${String(print)}()`, value: shown };
   }
   const convert = quietly(() => get(Symbol.toPrimitive), undefined);
@@ -178,7 +176,10 @@ function entriesOf(value: object): Iterable<unknown> | undefined {
 /** What a getter throws instead of a value is looked at in its place. */
 function orThrown(look: () => unknown): unknown {
   try {
-    return look();
+    const value = look();
+    // One that was made by looking is nobody's to handle.
+    if (value instanceof Promise) void Promise.prototype.then.call(value, undefined, () => {});
+    return value;
   } catch (error) {
     return error;
   }

@@ -55,6 +55,8 @@ interface Idler {
 const MOST_TURNS = 10_000;
 /** Before a scenario is said to wait for nothing: what takes some turns of the event loop by itself may be on its way. */
 const PATIENT_TURNS = 20;
+/** What is rejected later than that after the end of a schedule counts for whichever is played then. */
+const LAST_TURNS = 10;
 const TIME_PASSES = 'time passes';
 
 export class ScheduledWorld implements World {
@@ -135,6 +137,8 @@ export class ScheduledWorld implements World {
         (!this.#isOver || this.#ready.length > 0) &&
         (await this.#next())
       );
+      // What it has left alone is its own failure, not that of the next one.
+      if (this.#failure === undefined) await settle(LAST_TURNS);
     } catch (error) {
       this.#failure ??= { error };
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bearer, type Latchkey, type Scope } from '../../src/index.js';
+import { bearer, type Scope } from '../../src/index.js';
 import { credentialOf, frozenFleet, pass } from '../support/frozen-fleet.js';
 
 describe('what was known of a credential, and the store has lost', () => {
@@ -59,30 +59,6 @@ describe('what was known of a credential, and the store has lost', () => {
     await a.latchkey.load([{ session: 'S', purpose: 'other' }]);
     await pass(20_000);
     expect(pushes).toBe(1);
-  });
-});
-
-describe('when a credential ends, which the store has lost', () => {
-  const test = frozenFleet();
-  const LASTS_MS = 60_000;
-
-  it.each([
-    ['its session’s slot', (a: Latchkey, end: number) => void a.capture('S', bearer('short', { expiresAt: end }))],
-    ['the slot that lends it', (a: Latchkey, end: number) => void a.capture({}, bearer('short', { expiresAt: end }))],
-    ['a pin', (a: Latchkey, end: number) => void a.pin({}, bearer('short', { expiresAt: end }))],
-  ])('is known to whoever reads %s', async (_, present) => {
-    const a = test.fleet.add();
-    await test.fleet.ready();
-    present(a.latchkey, Date.now() + LASTS_MS);
-    await pass(10);
-    for (const record of test.fleet.store.dump()) if (record.kind === 'identity') test.fleet.store.lose(record);
-    a.carrier.down = true;
-    const b = test.fleet.add();
-    await b.latchkey.ready();
-    await b.latchkey.load(['S']);
-    expect(credentialOf(b.latchkey, 'S')).toBe('short');
-    await pass(LASTS_MS);
-    expect(credentialOf(b.latchkey, 'S')).toBe('expired');
   });
 });
 

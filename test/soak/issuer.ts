@@ -16,6 +16,8 @@ export interface Token {
   readonly provider: string;
   /** Who presented it, and where. */
   readonly homes: Set<string>;
+  /** The processes that had it from a client, a refresh or an operator: others may not know when it ends, if the store has lost that. */
+  readonly firstHand: Set<number>;
   /** When a call was last answered well, in milliseconds since the epoch. */
   acceptedAt: number;
   /** How long it says that it lasts, from the moment on at which it was issued, in milliseconds. */
@@ -69,6 +71,7 @@ export class Issuer {
       tenant,
       provider,
       homes: new Set(),
+      firstHand: new Set(),
       acceptedAt: 0,
       saysMs: (expiresAt ?? Number.POSITIVE_INFINITY) - now,
       isRefreshed: false,

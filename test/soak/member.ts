@@ -134,6 +134,7 @@ function refreshing({ by, issuer, witness, laws, random, isFleet }: Watch, plan:
       if (what < 0.35) return bearer(credential.reveal());
       const fresh = issuer.issue(place.tenant, place.provider.toLowerCase(), plan.lives);
       fresh.homes.add(homeOf(place));
+      fresh.firstHand.add(by);
       fresh.isRefreshed = true;
       return fresh.credential;
     } finally {

@@ -71,6 +71,7 @@ function present({ member }: Scene, { place, token }: { place: Place; token: Tok
     new Map(latchkey.snapshot().slots.map(({ slot, scope, fingerprint }) => [`${slot} ${JSON.stringify(scope)}`, fingerprint]));
   const before = isDead ? slots() : undefined;
   token.homes.add(homeOf(place));
+  token.firstHand.add(by);
   const capture = latchkey.capture(place, credential, isProvisional ? { provisional: true } : {});
   watch.witness.presented(about);
   laws.note(`${by} captures ${credential.fingerprint} for ${JSON.stringify(place)}${isProvisional ? ' provisionally' : ''}`);
@@ -102,6 +103,7 @@ function clientRequest(scene: Scene): void {
   const { latchkey, watch } = member;
   const { place, token } = watch.random.chance(0.5) ? newToken(scene) : earlierToken(scene);
   token.homes.add(homeOf(place));
+  token.firstHand.add(watch.by);
   const { credential } = token;
   const capture = latchkey.capture(place, credential);
   watch.witness.presented(identityAt(place, credential.fingerprint));
@@ -196,6 +198,7 @@ function pin(scene: Scene): void {
   const { session: _, ...place } = placeIn(scene, true);
   const token = watch.issuer.issue(place.tenant, place.provider.toLowerCase(), scene.plan.lives);
   token.homes.add(homeOf(place));
+  token.firstHand.add(watch.by);
   watch.witness.presented(identityAt(place, token.credential.fingerprint));
   watch.witness.forgiven(identityAt(place, token.credential.fingerprint));
   unpins.push(latchkey.pin(place, token.credential));

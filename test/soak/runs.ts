@@ -45,7 +45,7 @@ export interface Sending {
 }
 
 /** A call leaves with a lease: checks that it may, and asks the upstream. */
-export function send({ by, laws, issuer, witness, hasStrikes }: Watch, place: Place, lease: Lease): Sending {
+export function send({ by, laws, issuer, witness, hasStrikes, isFleet }: Watch, place: Place, lease: Lease): Sending {
   const { credential, probe } = lease;
   const token = issuer.find(credential);
   const [identity, scope] = [identityAt(place, credential.fingerprint), scopeAt(place, credential.fingerprint)];
@@ -55,7 +55,8 @@ export function send({ by, laws, issuer, witness, hasStrikes }: Watch, place: Pl
   // The millisecond in which it ends may pass between the choice and this question.
   laws.check('L1', lease.usable() || issuer.isEnding(credential.fingerprint), () => `${credential} is sent at ${by} and not usable`);
   const { expiresAt } = credential;
-  const mayBeWrong = token === undefined || (token.isRefreshed && token.saysMs < 1_000);
+  const mayNotKnow = isFleet && token?.firstHand.has(by) === false;
+  const mayBeWrong = token === undefined || mayNotKnow || (token.isRefreshed && token.saysMs < 1_000);
   // An answer that was heard right before the end may be counted right after it, and then it lasts for longer than it says.
   const wasAcceptedSince = (token?.acceptedAt ?? 0) > (expiresAt ?? 0) - 500;
   const isOver = expiresAt !== undefined && laws.turnedAt > expiresAt + 30 && !wasAcceptedSince;

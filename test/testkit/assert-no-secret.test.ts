@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { bearer, createLatchkey } from '../../src/index.js';
 import { assertNoSecret } from '../../src/testkit/assert-no-secret.js';
+import { settle } from '../../src/testkit/settle.js';
 import { secretsIn } from '../support/secret-forms.js';
 
 const SECRET = 'sk-a+b/c=d~0123456789';
@@ -236,6 +237,45 @@ describe('what a value prints of itself', () => {
     ['in hexadecimal, from the second digit', `a${Buffer.from(secret).toString('hex')}`],
   ])('is looked through: %s', (_, value) => {
     expect(() => assertNoSecret({ value }, secret)).toThrow('secret 1 is there');
+  });
+
+  class Encoded {
+    readonly #bytes = Buffer.from(secret);
+    toString(encoding: BufferEncoding = 'utf8'): string {
+      return this.#bytes.toString(encoding);
+    }
+  }
+  const root = { toJSON: (key: string) => (key === '' ? { secret } : 'within') };
+
+  it.each([
+    ['as text, with what it takes for granted', new Encoded()],
+    ['for JSON, as the root of a document', root],
+  ])('is printed as everybody would: %s', (_, value) => {
+    expect(() => assertNoSecret(value, secret)).toThrow('secret 1 is there');
+  });
+
+  it('that rejects when it is looked at leaves nothing behind', async () => {
+    const heard: unknown[] = [];
+    const listener = (reason: unknown): void => void heard.push(reason);
+    process.prependListener('unhandledRejection', listener);
+    const others = process.rawListeners('unhandledRejection').slice(1) as NodeJS.UnhandledRejectionListener[];
+    for (const other of others) process.off('unhandledRejection', other);
+    try {
+      const lazy = {
+        get later() {
+          return Promise.reject(new Error('later'));
+        },
+        async toJSON() {
+          throw new Error('never');
+        },
+      };
+      expect(() => assertNoSecret(lazy, secret)).not.toThrow();
+      await settle();
+      expect(heard).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', listener);
+      for (const other of others) process.on('unhandledRejection', other);
+    }
   });
 
   it('that has no end is too large', () => {

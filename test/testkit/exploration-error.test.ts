@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bearer } from '../../src/index.js';
 import { explore, replay } from '../../src/testkit/explore.js';
+import { settle } from '../../src/testkit/settle.js';
 import type { Scenario } from '../../src/testkit/world.js';
 import { secretsIn } from '../support/secret-forms.js';
 import { failure } from './exploration-failure.js';
@@ -69,6 +70,23 @@ describe('an exploration that fails', () => {
       process.off('unhandledRejection', listener);
       process.off('unhandledRejection', once);
     }
+  });
+
+  it('puts down to a schedule what it leaves alone right after its end', async () => {
+    const error = await failure(
+      async (world) => {
+        const order: string[] = [];
+        await Promise.all(['a', 'b'].map((name) => world.schedule(name, () => void order.push(name))));
+        const soon = async (): Promise<never> => {
+          await settle(3);
+          throw new Error('b came first');
+        };
+        if (order[0] === 'b') void soon();
+      },
+      { schedules: 50 },
+    );
+    expect(error.steps).toEqual(['b', 'a']);
+    await expect(replay(async (world) => void (await world.schedule('a', () => {})), '1:')).resolves.toEqual(['a']);
   });
 
   it('leaves to others what was rejected before, and keeps a listener that came meanwhile', async () => {
