@@ -23,7 +23,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '1' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     redis: { type: 'boolean', default: false },
-    events: { type: 'string', default: '20000' },
+    events: { type: 'string', default: '5000' },
     json: { type: 'boolean', default: false },
   },
 });

@@ -29,7 +29,7 @@ const NAMES: readonly LatchkeyEventName[] = [
 ];
 
 /** So many incidents are remembered. */
-const MOST_INCIDENTS = 5_000;
+const MOST_INCIDENTS = 1_000;
 
 /** Longer than the end of an outage takes to be known everywhere. */
 const TROUBLE_MS = 2_000;
