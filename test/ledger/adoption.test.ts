@@ -200,4 +200,16 @@ describe('an eviction elsewhere', () => {
     ledger.adoption.evictSession('t', 's');
     expect([own.dropped, other.dropped]).toEqual([true, false]);
   });
+
+  it('of the requests of no session drops nothing that others of them are about to present', () => {
+    const { ledger, present, changes } = bareLedger({ shared: true });
+    present('s', B);
+    present(undefined, A);
+    const pending = ledger.pending(scopeOf(undefined));
+    ledger.adoption.evictSession('t', undefined);
+    expect(pending.dropped).toBe(false);
+    changes.length = 0;
+    ledger.adoption.evictSession('t', undefined);
+    expect(changes).toEqual([]);
+  });
 });
