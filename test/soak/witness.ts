@@ -34,8 +34,8 @@ export interface WitnessOptions {
 }
 
 /** So many outcomes of one identity, and so many identities, are remembered. */
-const MOST_OUTCOMES = 12;
-const MOST_KNOWN = 500;
+const MOST_OUTCOMES = 24;
+const MOST_KNOWN = 1_500;
 /** Longer than a process takes to make a verdict of an answer; calls that are this far apart are certainly numbered in their order. */
 const MARGIN_MS = 150;
 
