@@ -1,4 +1,4 @@
-import { DEAD, type ScenarioCase } from './scenarios/case.js';
+import { DEAD, isShown, type ScenarioCase } from './scenarios/case.js';
 import { PRESENTATIONS } from './scenarios/dead.js';
 import type { Bench } from './support/report.js';
 import { playRounds, ROUNDS } from './support/rounds.js';
@@ -28,7 +28,7 @@ export const represented: Bench = {
 
   rounds: ROUNDS,
 
-  readme: { columns: { name: '', upstream401s: '401s', refreshes: 'refreshes', reports: 'reports' } },
+  readme: { columns: { name: '', upstream401s: '401s', refreshes: 'refreshes', reports: 'reports' }, shows: isShown },
 
   notes: [
     `A client presents a dead token ${PRESENTATIONS} times, and a loop ticks after each. \`latchkey refresh\`: a refresh brings that token again. \`latchkey refresh succeeds\`:`,
