@@ -1,32 +1,10 @@
-import type { Incident, Latchkey, LatchkeyEventName, Reporter } from '../../src/index.js';
+import type { Incident, Latchkey, Reporter } from '../../src/index.js';
+import { EVENT_NAMES } from '../support/heard.js';
 import type { Place } from './issuer.js';
 import type { Laws } from './laws.js';
 import { identityAt, scopeAt } from './runs.js';
 import type { Secrets } from './secrets.js';
 import type { Witness } from './witness.js';
-
-const NAMES: readonly LatchkeyEventName[] = [
-  'captured',
-  'accepted',
-  'rejected',
-  'denied',
-  'held',
-  'retried',
-  'borrowed',
-  'blocked',
-  'resumed',
-  'skipped',
-  'parked',
-  'incident',
-  'recovered',
-  'refreshed',
-  'refreshFailed',
-  'status',
-  'suppressed',
-  'evicted',
-  'store',
-  'error',
-];
 
 /** So many incidents are remembered. */
 const MOST_INCIDENTS = 1_000;
@@ -96,7 +74,7 @@ export function listen(
   saysOnce: boolean,
   { laws, secrets, witness }: { laws: Laws; secrets: Secrets; witness: Witness },
 ): void {
-  for (const name of NAMES) latchkey.on(name, (event: unknown) => secrets.look(`the event ${name}`, event));
+  for (const name of EVENT_NAMES) latchkey.on(name, (event: unknown) => secrets.look(`the event ${name}`, event));
   latchkey.on('rejected', ({ scope, fingerprint, reach, late, strike }) => {
     laws.note(
       `${by} learns: ${fingerprint} rejected for ${JSON.stringify(scope)} (${reach}${late ? ', late' : ''}${strike ? ', strike' : ''})`,

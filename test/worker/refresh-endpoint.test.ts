@@ -25,7 +25,6 @@ const SCOPE = { session: 's', provider: 'p' };
 const REFRESH_MS = 1_000;
 const FIRST_PAUSE_MS = 10_000;
 const HOURS_MS = 12 * 3_600_000;
-const ALL_EVENTS = new Set<LatchkeyEventName>([...EVENT_NAMES, 'refreshed', 'refreshFailed', 'status']);
 
 /** Where a gateway keeps a session's refresh token, and whom it asks. */
 interface Kept {
@@ -140,7 +139,7 @@ function loggedIn(client: (kept: Kept) => Refresh, url = endpoint.url): Kept {
   const kept = { url, refreshToken: login.refreshToken };
   latchkey = createLatchkey({ refresh: client(kept), refreshMs: REFRESH_MS, expiry: { jwt: false } });
   events = [];
-  for (const name of ALL_EVENTS) latchkey.on(name, (event) => void events.push({ name, event }));
+  for (const name of EVENT_NAMES) latchkey.on(name, (event) => void events.push({ name, event }));
   latchkey.capture(SCOPE, bearer(login.accessToken));
   endpoint.revoke(login.accessToken);
   return kept;
