@@ -1,6 +1,6 @@
 import type { Emitter } from './events.js';
 import type { FallbackCandidate } from './ledger/reader.js';
-import type { WorkScope } from './ledger/scope-key.js';
+import { scopeKey, type WorkScope } from './ledger/scope-key.js';
 import type { Settings } from './options.js';
 import { isPromiseLike } from './promise-like.js';
 
@@ -35,6 +35,24 @@ export function aliasRule({ canonicalProvider }: Settings, emitter: Emitter): ((
   };
 }
 
+/** What a refresh spends, as one question; nothing of another tenant's or provider's. A rule that throws, or gives no name, leaves each to itself. */
+export function refreshKeyRule({ refresh }: Settings, emitter: Emitter): (scope: WorkScope) => string | undefined {
+  const rule = refresh?.key;
+  if (rule === undefined) return () => undefined;
+  const failed = failingOnce(emitter, 'refreshKey');
+  return (scope) => {
+    try {
+      const key = atOnce('refreshKey', rule(scope.parts));
+      if (key === undefined) return undefined;
+      if (typeof key === 'string' && key !== '') return scopeKey(scope.tenant, scope.provider, key);
+      throw new TypeError('refreshKey: must return a name, or undefined');
+    } catch (error) {
+      failed(error);
+      return undefined;
+    }
+  };
+}
+
 /** Nobody waits for what a rule promises; that promise's own failure must not go unhandled. */
 function atOnce<T>(rule: string, answer: T): T {
   if (!isPromiseLike(answer)) return answer;
@@ -43,7 +61,7 @@ function atOnce<T>(rule: string, answer: T): T {
 }
 
 /** These rules are asked whenever anybody asks anything: their failure is told once, and counted once. */
-function failingOnce(emitter: Emitter, origin: 'fallback' | 'canonicalProvider'): (error: unknown) => void {
+function failingOnce(emitter: Emitter, origin: 'fallback' | 'canonicalProvider' | 'refreshKey'): (error: unknown) => void {
   let told = false;
   return (error) => {
     if (told) return;

@@ -6,7 +6,7 @@ import type { Reach } from './policy/verdict.js';
 import { isPromiseLike } from './promise-like.js';
 
 /** Which function of the user's threw, hung or rejected; or what else was wrong. */
-export type ErrorOrigin = 'canonicalProvider' | 'classify' | 'fallback' | 'listener' | 'refresh' | 'reporter' | 'store';
+export type ErrorOrigin = 'canonicalProvider' | 'classify' | 'fallback' | 'listener' | 'refresh' | 'refreshKey' | 'reporter' | 'store';
 
 /** @inline */
 interface About {

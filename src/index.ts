@@ -35,7 +35,7 @@ export type { BlockReason, Status, StatusState } from './policy/status.js';
 export type { Reach, Verdict } from './policy/verdict.js';
 export type { Reporter } from './report/reporter.js';
 export type { Stats } from './stats.js';
-export type { ExpiryOptions, ProbeOptions, StrikeOptions } from './time-options.js';
+export type { ExpiryOptions, ProbeOptions, RefreshKeyRule, StrikeOptions } from './time-options.js';
 export type { RunContext } from './worker/context.js';
 export { createIdleLoop, type IdleLoop, type IdleLoopOptions, type IdleTask, type TickSummary } from './worker/idle-loop.js';
 export type { Attempt } from './worker/job.js';

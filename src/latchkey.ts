@@ -2,7 +2,7 @@ import type { Latchkey } from './api.js';
 import { readCloseOptions, readEvictable, requireCredential, requireOptions } from './arguments.js';
 import { systemClock } from './clock.js';
 import { closeAll } from './closing.js';
-import { aliasRule, borrowRule } from './contained.js';
+import { aliasRule, borrowRule, refreshKeyRule } from './contained.js';
 import { type Credential, isFingerprint } from './credential/credential.js';
 import { Emitter } from './events.js';
 import { INERT_CAPTURE, PresentedCapture } from './ledger/capture.js';
@@ -112,6 +112,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       emitter,
       counters,
       ...settings.refresh,
+      spends: refreshKeyRule(settings, emitter),
       coordinator,
       onSucceeded: (scope, { fingerprint }, pinned) =>
         emitter.emit('captured', () => ({ scope: scope.parts, fingerprint, usable: true, pinned, refreshed: true })),

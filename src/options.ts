@@ -9,7 +9,15 @@ import type { ClassifyRule } from './policy/classification.js';
 import type { ProbeRules } from './policy/probe.js';
 import type { StrikeRules } from './policy/strikes.js';
 import type { Reporter } from './report/reporter.js';
-import { type ExpiryOptions, type ExpirySettings, type ProbeOptions, readTimeOptions, type StrikeOptions } from './time-options.js';
+import {
+  type ExpiryOptions,
+  type ExpirySettings,
+  type ProbeOptions,
+  type RefreshKeyRule,
+  type RefreshSettings,
+  readTimeOptions,
+  type StrikeOptions,
+} from './time-options.js';
 import type { RefreshFunction } from './worker/refresh-call.js';
 
 /** Asked last, of a global credential that is usable: may it be lent to this scope? It can only narrow. */
@@ -61,6 +69,11 @@ export interface LatchkeyOptions {
   readonly refresh?: RefreshFunction | undefined;
   /** How long one try to refresh may take, in milliseconds. Default 30 s. */
   readonly refreshMs?: number | undefined;
+  /**
+   * Refreshes of a tenant and provider that it names alike are made one after another, in the whole fleet, and in one process not again while what the last one
+   * brought is good. Default: each credential's is on its own.
+   */
+  readonly refreshKey?: RefreshKeyRule | undefined;
   /** After a pause one call may put a rejected credential to the test that nobody presents again. `'off'`: none does. */
   readonly probe?: 'off' | ProbeOptions | undefined;
   /** Rejections of a credential that worked a moment ago, or is very new, do not all count. Default: they do. */
@@ -92,7 +105,7 @@ export interface Settings {
   readonly store: Store | undefined;
   readonly clock: Clock | undefined;
   readonly expiry: ExpirySettings | undefined;
-  readonly refresh: { readonly refresh: RefreshFunction; readonly tryMs: number } | undefined;
+  readonly refresh: RefreshSettings | undefined;
   readonly probes: ProbeRules | undefined;
   readonly strikes: StrikeRules | undefined;
 }
@@ -112,6 +125,7 @@ const KNOWN = [
   'expiry',
   'refresh',
   'refreshMs',
+  'refreshKey',
   'probe',
   'strikes',
   'tombstones',

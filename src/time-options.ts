@@ -1,4 +1,5 @@
 import { isHeaderName } from './credential/credential.js';
+import type { ScopeParts } from './errors.js';
 import type { HintSettings } from './ledger/hints.js';
 import { count, duration, requireFunction, requireKnown, requireObject } from './option-checks.js';
 import type { ProbeRules } from './policy/probe.js';
@@ -55,29 +56,43 @@ export interface ExpirySettings extends HintSettings {
   readonly graceMs: number;
 }
 
+/**
+ * Names what `refresh` would spend, by the scope that it is called with: the login whose refresh token it is. Undefined: nothing that others spend, too. What a
+ * refresh brings may go to all that have the same name: it must not be wider than a login.
+ */
+export type RefreshKeyRule = (scope: ScopeParts) => string | undefined;
+
+export interface RefreshSettings {
+  readonly refresh: RefreshFunction;
+  readonly tryMs: number;
+  readonly key: RefreshKeyRule | undefined;
+}
+
 interface TimeOptions {
   readonly expiry?: ExpiryOptions | undefined;
   readonly refresh?: RefreshFunction | undefined;
   readonly refreshMs?: number | undefined;
+  readonly refreshKey?: RefreshKeyRule | undefined;
   readonly probe?: 'off' | ProbeOptions | undefined;
   readonly strikes?: StrikeOptions | undefined;
 }
 
 interface TimeSettings {
   readonly expiry: ExpirySettings | undefined;
-  readonly refresh: { readonly refresh: RefreshFunction; readonly tryMs: number } | undefined;
+  readonly refresh: RefreshSettings | undefined;
   readonly probes: ProbeRules | undefined;
   readonly strikes: StrikeRules | undefined;
 }
 
 /** @throws {TypeError} naming the option that is wrong. */
-export function readTimeOptions({ expiry, refresh, refreshMs, probe, strikes }: TimeOptions): TimeSettings {
+export function readTimeOptions({ expiry, refresh, refreshMs, refreshKey, probe, strikes }: TimeOptions): TimeSettings {
   const tryMs = duration('refreshMs', refreshMs, 30_000, 1);
   if (refresh !== undefined) requireFunction('refresh', refresh);
+  if (refreshKey !== undefined) requireFunction('refreshKey', refreshKey);
   return {
     // Whoever refreshes wants to do so in time.
     expiry: expiry === undefined && refresh === undefined ? undefined : readExpiry(expiry),
-    refresh: refresh && { refresh, tryMs },
+    refresh: refresh && { refresh, tryMs, key: refreshKey },
     probes: probe === 'off' ? undefined : readProbe(probe),
     strikes: strikes === undefined ? undefined : readStrikes(strikes),
   };

@@ -14,8 +14,8 @@ describe('the options of createLatchkey', () => {
     },
     { limits: {}, report: {}, tombstones: [], reporter: { opened: () => {}, ended: async () => {} }, clock: { now: () => 0 } },
     { tombstones: { verdicts: [] } },
-    { expiry: undefined, refresh: undefined, refreshMs: undefined, probe: undefined, strikes: undefined },
-    { expiry: {}, refresh: async () => undefined, refreshMs: 1, probe: {}, strikes: {} },
+    { expiry: undefined, refresh: undefined, refreshMs: undefined, refreshKey: undefined, probe: undefined, strikes: undefined },
+    { expiry: {}, refresh: async () => undefined, refreshMs: 1, refreshKey: () => undefined, probe: {}, strikes: {} },
     { expiry: { jwt: false, header: 'X-Expires', advisoryMs: 0, mandatoryMs: 0, jitterMs: 0, graceMs: 0 } },
     {
       expiry: { jwt: undefined, header: undefined },
@@ -110,6 +110,7 @@ describe('the options of createLatchkey', () => {
     [{ refresh: null }, 'refresh'],
     [{ refresh: {} }, 'refresh'],
     [{ refreshMs: 0 }, 'refreshMs'],
+    [{ refreshKey: 'tenant' }, 'refreshKey'],
     [{ refresh: () => undefined, refreshMs: '30 s' }, 'refreshMs'],
     [{ probe: null }, 'probe'],
     [{ probe: false }, 'probe'],

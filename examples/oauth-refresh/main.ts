@@ -28,6 +28,7 @@ const oauth = createOAuthRefresh({
 const latchkey = createLatchkey({
   tenancy: 'multi',
   refresh: oauth.refresh,
+  refreshKey: oauth.refreshKey,
   // For tokens that live for an hour the defaults will do.
   expiry: { advisoryMs: TOKEN_MS / 2, jitterMs: 0, mandatoryMs: 200 },
 });

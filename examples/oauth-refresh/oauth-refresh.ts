@@ -1,4 +1,4 @@
-import { bearer, type Credential, type Latchkey, type RefreshFunction } from 'latchkey';
+import { bearer, type Credential, type Latchkey, type RefreshFunction, type RefreshKeyRule } from 'latchkey';
 import * as oauth from 'openid-client';
 import type { Held, Owner, TokenStore } from './token-store.js';
 
@@ -18,6 +18,7 @@ export interface OAuthRefreshOptions {
 export interface OAuthRefresh {
   /** For `createLatchkey`. */
   readonly refresh: RefreshFunction;
+  readonly refreshKey: RefreshKeyRule;
   /** After a login: its tokens are stored, and the credential is to be captured. */
   loggedIn(owner: Owner, answer: Answer): Credential;
   /** Gives up the refresh token before the last once the new access token has worked. Returns how to stop. */
@@ -36,8 +37,6 @@ export function createOAuthRefresh(options: OAuthRefreshOptions): OAuthRefresh {
   const { servers, clientId, clientSecret, tokens, allowInsecure = false, onUnsaved } = options;
   /** New access tokens that have not worked yet, one an owner, by fingerprint. */
   const unproven = new Map<string, string>();
-  /** Logins whose refresh token is being used. */
-  const underWay = new Map<string, Promise<Credential>>();
 
   async function grant(provider: string, refreshToken: string, signal: AbortSignal): Promise<Answer> {
     const config = new oauth.Configuration(servers[provider] as oauth.ServerMetadata, clientId, clientSecret);
@@ -86,13 +85,13 @@ export function createOAuthRefresh(options: OAuthRefreshOptions): OAuthRefresh {
       if (owner === undefined || lease.credential.scheme !== 'bearer' || !Object.hasOwn(servers, owner.provider)) return undefined;
       const held = tokens.of(owner);
       if (held === undefined) return undefined;
-      // Latchkey makes one refresh of a credential at a time. Sessions of one login that hold different ones share its refresh token, too.
-      const key = keyOf(owner);
-      const under = underWay.get(key);
-      if (under !== undefined) return under;
-      const begun = refreshLogin(owner, held, signal).finally(() => underWay.delete(key));
-      underWay.set(key, begun);
-      return begun;
+      return refreshLogin(owner, held, signal);
+    },
+
+    refreshKey(scope) {
+      // Sessions of one login that hold different access tokens share its refresh token.
+      const owner = ownerOf(scope);
+      return owner && keyOf(owner);
     },
 
     loggedIn(owner, answer) {

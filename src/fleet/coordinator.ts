@@ -14,7 +14,7 @@ const DOWN = { state: 'down' } as const;
 
 export interface FleetCoordinatorOptions {
   readonly carrier: Pick<Carrier, 'lock' | 'unlock' | 'enter' | 'leave'>;
-  readonly names: Pick<Names, 'identity' | 'session' | 'tenant' | 'provider' | 'lock'>;
+  readonly names: Pick<Names, 'identity' | 'session' | 'tenant' | 'provider' | 'spent' | 'lock'>;
   /** Whether the store answers; if not, it is not asked. */
   readonly isUp: () => boolean;
   /** Asks where the store stands, if that is all there is in the way. Never rejects. */
@@ -54,7 +54,7 @@ export class FleetCoordinator implements Coordinator {
     return { state: 'acquired', done: (after) => claim.held.done(after), leave: () => claim.held.leave() };
   }
 
-  async claimRefresh(identity: Identity, { tenant, session }: WorkScope, ms: number): Promise<RefreshClaim> {
+  async claimRefresh(identity: Identity, { tenant, session }: WorkScope, ms: number, spends?: string): Promise<RefreshClaim> {
     const { names } = this.#options;
     const name = names.identity(identity.provider, identity.fingerprint);
     const owner = names.tenant(tenant);
@@ -65,7 +65,8 @@ export class FleetCoordinator implements Coordinator {
     ];
     // What the last owner has brought must be here.
     const bringIn = (): Promise<boolean> => this.#fetch(refs);
-    const claim = await this.#locks.claimPatiently(names.lock('refresh', name, owner), ms, 'again' satisfies AfterRefresh, bringIn);
+    const lock = spends === undefined ? names.lock('refresh', name, owner) : names.lock('refresh', names.spent(spends));
+    const claim = await this.#locks.claimPatiently(lock, ms, 'again' satisfies AfterRefresh, bringIn);
     if (claim.state === 'down') return DOWN;
     if (claim.state === 'held') {
       const { leftMs } = claim;

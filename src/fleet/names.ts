@@ -40,6 +40,11 @@ export class Names {
     return this.#name('pin', provider, purpose);
   }
 
+  /** Of what a refresh spends. */
+  spent(what: string): Name {
+    return this.#name('spent', what);
+  }
+
   /** Of tenant, session and purpose, as `scopeKey` writes them. */
   scope(scopeKey: string): Name {
     return this.#name('scope', scopeKey);

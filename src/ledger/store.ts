@@ -56,9 +56,9 @@ export interface Coordinator {
   claimCanary(identity: Identity, ms: number): Promise<CanaryClaim>;
   /**
    * The right to refresh an identity for the scope's tenant, for the whole fleet, for so many milliseconds. A store that has just gone is waited for,
-   * as long as somebody may have the right still. Never rejects.
+   * as long as somebody may have the right still. With `spends` it is the one right to all that spend the same. Never rejects.
    */
-  claimRefresh(identity: Identity, scope: WorkScope, ms: number): Promise<RefreshClaim>;
+  claimRefresh(identity: Identity, scope: WorkScope, ms: number, spends?: string): Promise<RefreshClaim>;
   /** An incident has opened here. Only who gets `acquired` or `down` reports it. Never rejects. */
   enterIncident(of: IncidentOf, id: string): Promise<IncidentClaim>;
   /**

@@ -22,7 +22,7 @@ export async function awaitFleet(
     flight.claim = undefined;
   }
   for (let late = 0; isNeeded(); ) {
-    const claim = await coordinator.claimRefresh(flight.identity, flight.scope, ms);
+    const claim = await coordinator.claimRefresh(flight.identity, flight.scope, ms, flight.spends);
     if (claim.state === 'down') return 'done';
     if (claim.state === 'acquired') {
       // A clock of the user's may throw.
@@ -41,7 +41,8 @@ export async function awaitFleet(
       return 'busy';
     }
     const after = await givenBack(flight, claim);
-    if (after === 'nothing') return 'nothing';
+    // It may have been another credential's, which spends the same.
+    if (after === 'nothing' && flight.spends === undefined) return 'nothing';
     if (after === undefined && ++late >= MOST_LOOKS) return 'busy';
   }
   return 'done';

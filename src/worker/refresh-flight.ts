@@ -11,6 +11,8 @@ interface Beginning {
   readonly now: number;
   readonly number: number;
   readonly holder: WorkScope;
+  /** What it spends that others may spend, too. */
+  readonly spends?: string | undefined;
 }
 
 /** One identity's refresh, from its first try until it is through or given up. Whoever waits for it waits on their own account. */
@@ -22,6 +24,10 @@ export class RefreshFlight {
   /** Who presented the credential, as the refresh is told. */
   readonly holder: WorkScope;
   readonly key: string;
+  /** Those that spend the same are made one after another. */
+  readonly spends: string | undefined;
+  /** It is the one of them that goes on. */
+  hasTurn = false;
   /** The number that it has among all that happens. */
   readonly startedAt: number;
   progress: RefreshProgress;
@@ -44,6 +50,7 @@ export class RefreshFlight {
     this.source = source;
     this.holder = began.holder;
     this.startedAt = began.number;
+    this.spends = began.spends;
     this.progress = beginRefresh(began.now);
   }
 

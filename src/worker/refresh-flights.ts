@@ -51,6 +51,12 @@ export class RefreshFlights {
     return [...this.#flights.values()];
   }
 
+  /** Of those that spend the same, the one that goes on. */
+  withTurn(spends: string): RefreshFlight | undefined {
+    for (const flight of this.#flights.values()) if (flight.hasTurn && flight.spends === spends) return flight;
+    return undefined;
+  }
+
   /** One that only waits for its next try. */
   pausing(): RefreshFlight | undefined {
     for (const flight of this.#flights.values()) if (flight.next !== undefined) return flight;

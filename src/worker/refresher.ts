@@ -17,6 +17,7 @@ import { RefreshFlight } from './refresh-flight.js';
 import { RefreshFlights } from './refresh-flights.js';
 import { type InstallOptions, install } from './refresh-install.js';
 import { isOver, isRefreshNeeded, lenderScope, mayRefresh } from './refresh-need.js';
+import { RefreshTurns } from './refresh-turns.js';
 
 /** A refresh that brought nothing better is not asked for again before. */
 const AGAIN_MS = 10 * 60_000;
@@ -28,6 +29,8 @@ export interface RefresherOptions extends InstallOptions {
   readonly refresh: RefreshFunction;
   /** How long one try may take, in milliseconds. */
   readonly tryMs: number;
+  /** What a refresh spends that others may spend, too, by the scope that it is made for. Must not throw. */
+  readonly spends: (scope: WorkScope) => string | undefined;
   /** What is to be had for a scope by refreshing is not to be had, for now or for good. */
   readonly onStuck: (scope: WorkScope) => void;
   /** How a scope stands may have changed. */
@@ -39,10 +42,13 @@ export interface RefresherOptions extends InstallOptions {
 export class Refresher {
   readonly #options: RefresherOptions;
   readonly #flights = new RefreshFlights();
+  readonly #turns: RefreshTurns;
   #closed = false;
 
   constructor(options: RefresherOptions) {
     this.#options = options;
+    const { ledger, clock } = options;
+    this.#turns = new RefreshTurns({ flights: this.#flights, ledger, now: () => clock.now() });
   }
 
   get size(): number {
@@ -115,9 +121,9 @@ export class Refresher {
 
   #begin(scope: WorkScope, found: Pick<Candidate, 'source' | 'identity'> | undefined): RefreshFlight | undefined {
     if (found === undefined || !this.#makeRoom()) return undefined;
-    const { ledger, clock } = this.#options;
+    const { ledger, clock, spends } = this.#options;
     const holder = found.source === 'global' ? lenderScope(ledger, scope) : scope;
-    const began = { now: clock.now(), number: ledger.sequence.next(), holder };
+    const began = { now: clock.now(), number: ledger.sequence.next(), holder, spends: spends(holder) };
     const flight = new RefreshFlight(found.identity, scope, found.source, began);
     this.#flights.add(flight);
     this.#options.onChanged(flight.identity);
@@ -144,6 +150,8 @@ export class Refresher {
         return;
       }
       const sent = ledger.sequence.next();
+      const brought = this.#turns.last(flight);
+      if (brought !== undefined && this.#install(flight, brought, sent)) return;
       const choice = { source, identity, credential, session: undefined, probe: false };
       const lease = new IssuedLease(choice, flight.holder, sent, settler);
       counters.refreshes++;
@@ -151,7 +159,7 @@ export class Refresher {
       try {
         const answer = await callRefresh(refresh, lease, tryMs, flight.controller, (late) => {
           flight.refind(ledger, credential);
-          this.#installLate(flight, late, sent);
+          if (!this.#closed) this.#install(flight, late, sent);
         });
         flight.refind(ledger, credential);
         if (this.#flights.has(flight)) this.#answered(flight, answer, sent);
@@ -170,15 +178,16 @@ export class Refresher {
   /** Whether there is still something to refresh, once it is this process's turn. */
   async #mayTry(flight: RefreshFlight): Promise<boolean> {
     const { coordinator, tryMs, ledger } = this.#options;
-    if (coordinator !== undefined) {
-      const turn = await awaitFleet(flight, coordinator, tryMs + LOCK_MARGIN_MS, () => this.#flights.has(flight) && this.#isNeeded(flight));
-      if (!this.#flights.has(flight)) return false;
-      if (turn === 'busy') {
-        this.#pause(flight);
-        return false;
-      }
-      if (turn === 'nothing') flight.identity.endRefresh(flight.scope.tenant, this.#rest(ledger.sequence.next()));
+    const isWanted = (): boolean => this.#flights.has(flight) && this.#isNeeded(flight);
+    const ms = tryMs + LOCK_MARGIN_MS;
+    let turn: 'done' | 'busy' | 'nothing' = await this.#turns.await(flight, ms, isWanted);
+    if (turn === 'done' && coordinator !== undefined) turn = await awaitFleet(flight, coordinator, ms, isWanted);
+    if (!this.#flights.has(flight)) return false;
+    if (turn === 'busy') {
+      this.#pause(flight);
+      return false;
     }
+    if (turn === 'nothing') flight.identity.endRefresh(flight.scope.tenant, this.#rest(ledger.sequence.next()));
     if (this.#isNeeded(flight)) return true;
     this.#end(flight, 'look');
     return false;
@@ -189,10 +198,7 @@ export class Refresher {
   }
 
   #answered(flight: RefreshFlight, answer: Credential | undefined, sent: number): void {
-    if (answer !== undefined && install(this.#options, flight, answer, sent)) {
-      this.#end(flight, 'look');
-      return;
-    }
+    if (answer !== undefined && this.#install(flight, answer, sent)) return;
     const { identity, scope } = flight;
     const rest = this.#rest(sent);
     // A process that knows who lent it may have a refresh token for it.
@@ -203,9 +209,12 @@ export class Refresher {
     this.#options.onStuck(scope);
   }
 
-  #installLate(flight: RefreshFlight, credential: Credential, sent: number): void {
-    if (this.#closed || !install(this.#options, flight, credential, sent)) return;
-    if (this.#flights.has(flight)) this.#end(flight, 'look');
+  /** Returns whether there is anything better now. */
+  #install(flight: RefreshFlight, credential: Credential, sent: number): boolean {
+    if (!install(this.#options, flight, credential, sent)) return false;
+    this.#turns.brought(flight, credential);
+    this.#end(flight, 'look');
+    return true;
   }
 
   #failed(flight: RefreshFlight, error: unknown, { failure, isOdd }: ThrownFailure, sent: number): void {

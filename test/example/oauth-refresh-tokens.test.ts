@@ -47,7 +47,7 @@ async function loggedIn({ grace = false, ...options }: { grace?: boolean } & Par
   const server = await startProvider({ tokenMs: 3_600_000, grace });
   provider = server;
   const { tokens, oauth } = oauthAt(server.url, options);
-  const instance = createLatchkey({ tenancy: 'multi', refresh: oauth.refresh });
+  const instance = createLatchkey({ tenancy: 'multi', refresh: oauth.refresh, refreshKey: oauth.refreshKey });
   latchkey = instance;
   oauth.watch(instance);
   const logIn = () => instance.capture(SCOPE, oauth.loggedIn(OWNER, server.logIn()));
@@ -132,6 +132,18 @@ describe('the refresh of the refresh example', () => {
       expect(await work()).toEqual({ done: true });
       expect(server.seen).toMatchObject({ unauthorized: round, refreshes: round });
     }
+  });
+
+  it('keeps the login of two sessions that hold different access tokens of it, both turned away at once', async () => {
+    const { server, instance, work } = await loggedIn();
+    const other = { ...SCOPE, session: 'an older one' };
+    instance.capture(other, bearer('an-older-access-token-of-this-login'));
+    server.revokeAccess();
+    const older = instance.run(other, async (lease, { check }) =>
+      (await check(await fetch(`${server.url}/work`, { headers: lease.headers() }))).json(),
+    );
+    expect(await Promise.all([work(), older])).toEqual([{ done: true }, { done: true }]);
+    expect(server.seen).toMatchObject({ refreshes: 1 });
   });
 
   it('a crash after the server has rotated and before that is on disk: a server with a grace goes on, one without ends the login', async () => {

@@ -157,6 +157,25 @@ describeWithRedis('four processes with one login, whose refresh tokens serve onc
     await expectOneRefresh();
   });
 
+  it('each process has an access token of its own of that login: refreshes of one key are made one after another', async () => {
+    const scopeOf = (index: number): Scope => ({ ...SCOPE, session: `device ${index}` });
+    login = endpoint.login();
+    writeFileSync(file, login.refreshToken);
+    await openFleet(processes, {
+      redisUrl: server.url,
+      namespace: randomUUID(),
+      seal: SEAL,
+      options: { fallback: 'none' },
+      refresh: { url: endpoint.url, file, isKeyed: true },
+    });
+    await everybody(({ tell }, index) => tell.capture(scopeOf(index), `no longer good, of device ${index}`.replaceAll(' ', '-')));
+    const used = (await storm(scopeOf)).map(fingerprintOf);
+    expect(used.filter((name) => name.includes('_'))).toEqual([]);
+    expect(new Set(used).size).toBe(PROCESSES);
+    expect({ asked: endpoint.calls - asked, reused: endpoint.reused - reused }).toEqual({ asked: PROCESSES, reused: 0 });
+    expect(endpoint.isAlive(login)).toBe(true);
+  });
+
   it('the one that refreshes is killed in the middle of it: the next one goes on within the time that the right lasts', async () => {
     const refreshMs = 1_500;
     await begin({ refreshMs });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { apiKey, bearer, type Latchkey, type LatchkeyOptions } from '../../src/index.js';
+import { apiKey, bearer, type Latchkey, type LatchkeyOptions, type Lease } from '../../src/index.js';
 import { statusError } from '../support/attempts.js';
 import { credentialOf, frozenFleet, pass } from '../support/frozen-fleet.js';
 import type { MemoryProcess } from '../support/memory-fleet.js';
@@ -56,6 +56,40 @@ describe('a refresh in a fleet', () => {
       for (const session of SESSIONS) expect(credentialOf(latchkey, session)).toBe('token-1');
     }
     expect(processes.map(({ latchkey }) => latchkey.stats()).map(({ openIncidents }) => openIncidents)).toEqual([0, 0, 0, 0]);
+  });
+
+  it('spends no refresh token twice where the processes have different tokens of one login, and the rule says so', async () => {
+    const family = new TokenFamily();
+    const processes = await start(4, { refresh: family.refresh, refreshKey: () => 'one login' });
+    for (const [index, { latchkey }] of processes.entries()) latchkey.capture(SESSIONS[index] ?? '', bearer(`old-${index}`));
+    await pass(100);
+    const runs = processes.map(({ latchkey }, index) =>
+      latchkey.run(SESSIONS[index] ?? '', async ({ credential }) => {
+        if (credential.reveal().startsWith('old-')) throw statusError(401);
+        return credential.reveal();
+      }),
+    );
+    await pass(6_000);
+    expect((await Promise.all(runs)).sort()).toEqual(['token-1', 'token-2', 'token-3', 'token-4']);
+    expect([...family.tries].sort()).toEqual(['old-0', 'old-1', 'old-2', 'old-3']);
+    expect(family.isDead).toBe(false);
+  });
+
+  it('rests for one token alone where the rule names several alike', async () => {
+    const tries: string[] = [];
+    const refresh = async ({ credential }: Lease): Promise<undefined> => void tries.push(credential.reveal());
+    const processes = await start(2, { refresh, refreshKey: () => 'one login' });
+    for (const [index, { latchkey }] of processes.entries()) latchkey.capture(SESSIONS[index] ?? '', bearer(`old-${index}`));
+    await pass(100);
+    const fails = (): Promise<unknown> =>
+      Promise.all(
+        processes.map(({ latchkey }, index) => latchkey.run(SESSIONS[index] ?? '', () => Promise.reject(statusError(401))).catch(() => {})),
+      );
+    void fails();
+    await pass(2_000);
+    void fails();
+    await pass(2_000);
+    expect(tries.sort()).toEqual(['old-0', 'old-1']);
   });
 
   it('is one call for each generation, and old tokens that clients go on presenting change nothing', async () => {

@@ -39,6 +39,7 @@ export class Gateway implements Commands {
       ...options,
       ...(dsn === undefined ? {} : { reporter: this.#reporter }),
       ...(refresh === undefined ? {} : { refresh: refreshFromFile(refresh, this.#package) }),
+      ...(refresh?.isKeyed === true ? { refreshKey: () => refresh.file } : {}),
       store: redis.redisStore({ client: this.#client.client, namespace, seal, fingerprintKey }),
     });
     await this.#latchkey.ready();

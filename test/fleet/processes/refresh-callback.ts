@@ -6,6 +6,8 @@ import type { Package } from './package.js';
 export interface RefreshOrder {
   readonly url: string;
   readonly file: string;
+  /** Refreshes of what is in the file are made one after another. Default: each credential's is on its own. */
+  readonly isKeyed?: boolean;
 }
 
 interface Tokens {

@@ -25,6 +25,7 @@ const NAMES = {
     'expiry',
     'refresh',
     'refreshMs',
+    'refreshKey',
     'probe',
     'strikes',
     'tombstones',
