@@ -20,7 +20,7 @@ export {
 export type { ErrorOrigin, LatchkeyEventName, LatchkeyEvents, LatchkeyListener } from './events.js';
 export { createLatchkey } from './latchkey.js';
 export type { Capture } from './ledger/capture.js';
-export type { CandidateExplanation, Explanation } from './ledger/explain.js';
+export type { CandidateExplanation, Explanation, RefreshExplanation } from './ledger/explain.js';
 export type { Lease } from './ledger/lease.js';
 export type { FallbackCandidate } from './ledger/reader.js';
 export type { Scope } from './ledger/scope-key.js';

@@ -215,7 +215,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
 
     status: (scope) => statuses.of(read(scope)),
 
-    explain: (scope) => explain(ledger, read(scope), isClosed()),
+    explain: (scope) => explain(ledger, read(scope), isClosed(), refresher),
 
     run: <T>(scope: Scope, attempt: Attempt<T>, runOptions: RunOptions = NO_OPTIONS): Promise<never> => {
       try {

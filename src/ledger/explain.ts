@@ -5,6 +5,19 @@ import type { Candidate } from './block.js';
 import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';
 
+/** What a refresh would do for a credential. Times are milliseconds since the epoch. */
+export interface RefreshExplanation {
+  /**
+   * `out`: a try is out. `waiting`: the last one failed, the next is at `next`. `possible`: work asks for it, from `next` on if that is given. `resting`: it brought
+   * nothing better, and may be asked for again at `next`. `refused`: it is not asked for again.
+   */
+  readonly state: 'out' | 'waiting' | 'possible' | 'resting' | 'refused';
+  readonly next: number | undefined;
+  /** The token endpoint's answer, where it was refused. */
+  readonly status: number | undefined;
+  readonly code: string | undefined;
+}
+
 /** One credential that a scope's work could be done with, and why it is or is not. Times are milliseconds since the epoch. */
 export interface CandidateExplanation {
   readonly source: Source;
@@ -18,7 +31,12 @@ export interface CandidateExplanation {
   readonly until: number | undefined;
   /** What would make it usable, in words. */
   readonly unblock: string | undefined;
+  /** Undefined where nothing is refreshed, or a refresh would change nothing. */
+  readonly refresh: RefreshExplanation | undefined;
 }
+
+/** What a refresh would do for a candidate. */
+export type RefreshOutlook = (candidate: Candidate) => RefreshExplanation | undefined;
 
 /** Why a scope can work, or cannot. Prints well. */
 export interface Explanation {
@@ -45,8 +63,14 @@ const UNBLOCK = {
 /** No client's credential takes a pin's place. */
 const UNBLOCK_PIN = 'pinning again, unpinning, or forgive()';
 
-export function explain(ledger: Ledger, scope: WorkScope, closed: boolean): Explanation {
-  const candidates = ledger.candidates(scope).map(explainCandidate);
+export function explain(
+  ledger: Ledger,
+  scope: WorkScope,
+  closed: boolean,
+  refreshes?: { outlook(scope: WorkScope): RefreshOutlook },
+): Explanation {
+  const outlook = closed ? undefined : refreshes?.outlook(scope);
+  const candidates = ledger.candidates(scope).map((candidate) => explainCandidate(candidate, outlook?.(candidate)));
   const source = closed ? undefined : ledger.choose(scope)?.source;
   const explanation = {
     scope: scope.parts,
@@ -63,10 +87,10 @@ export function explain(ledger: Ledger, scope: WorkScope, closed: boolean): Expl
   return explanation;
 }
 
-function explainCandidate(candidate: Candidate): CandidateExplanation {
+function explainCandidate(candidate: Candidate, refresh: RefreshExplanation | undefined): CandidateExplanation {
   const { source, identity, obstacle, refused, probe } = candidate;
   const { fingerprint } = identity;
-  const none = { status: undefined, since: undefined, until: undefined };
+  const none = { status: undefined, since: undefined, until: undefined, refresh };
   if (obstacle === undefined && !refused) return { source, fingerprint, usable: true, reason: undefined, ...none, unblock: undefined };
   if (obstacle === undefined) return { source, fingerprint, usable: false, reason: 'refused', ...none, unblock: UNBLOCK.refused };
   const { reason, since } = obstacle;
@@ -79,14 +103,41 @@ function explainCandidate(candidate: Candidate): CandidateExplanation {
     status,
     since,
     until: reason === 'held' ? obstacle.until : typeof probe === 'object' ? probe.until : undefined,
-    unblock: unblockOf(candidate, reason),
+    unblock: unblockOf(candidate, reason, refresh),
+    refresh,
   };
 }
 
-function unblockOf({ source, probe, refused }: Candidate, reason: Obstacle['reason']): string {
-  const others = source === 'pinned' && reason !== 'held' ? UNBLOCK_PIN : UNBLOCK[reason];
-  if (typeof probe === 'object') return `the next probe at ${time(probe.until)}, ${others}`;
-  return probe === 'due' && !refused ? `the next call, which is a probe, ${others}` : others;
+function unblockOf({ source, probe, refused }: Candidate, reason: Obstacle['reason'], refresh: RefreshExplanation | undefined): string {
+  const ways = [source === 'pinned' && reason !== 'held' ? UNBLOCK_PIN : UNBLOCK[reason]];
+  if (typeof probe === 'object') ways.unshift(`the next probe at ${time(probe.until)}`);
+  else if (probe === 'due' && !refused) ways.unshift('the next call, which is a probe');
+  const refreshed = refresh && byRefresh(refresh);
+  if (refreshed !== undefined) ways.unshift(refreshed);
+  return ways.join(', ');
+}
+
+function byRefresh({ state, next }: RefreshExplanation): string | undefined {
+  const at = next === undefined ? '' : ` at ${time(next)}`;
+  switch (state) {
+    case 'out':
+      return 'its refresh, which is under way';
+    case 'waiting':
+      return `the next try to refresh it${at}`;
+    case 'possible':
+      return 'its refresh, which the next run asks for';
+    case 'resting':
+      return `its refresh, which may be asked for again${at}`;
+    case 'refused':
+      return undefined;
+  }
+}
+
+/** What an operator would want to know besides of a refresh. */
+function printRefresh({ state, status, code }: RefreshExplanation): string | undefined {
+  if (state !== 'refused') return undefined;
+  const answer = [status, code].filter((part) => part !== undefined).join(' ');
+  return `its refresh was refused${answer === '' ? '' : ` (${answer})`}`;
 }
 
 function print({ scope, source, reason, candidates, otherProviders }: Omit<Explanation, 'toString'>): string {
@@ -100,7 +151,8 @@ function print({ scope, source, reason, candidates, otherProviders }: Omit<Expla
     const why = candidate.usable
       ? 'usable'
       : `${reason}${status === undefined ? '' : ` with ${status}`}${since === undefined ? '' : ` since ${time(since)}`}${until === undefined ? '' : ` until ${time(until)}`}; would unblock: ${candidate.unblock}`;
-    lines.push(`  ${candidate.source} ${candidate.fingerprint}: ${why}`);
+    const refused = candidate.refresh && printRefresh(candidate.refresh);
+    lines.push(`  ${candidate.source} ${candidate.fingerprint}: ${why}${refused === undefined ? '' : `; ${refused}`}`);
   }
   if (candidates.length === 0) lines.push('  no credential has been captured for it; would unblock: a capture');
   if (otherProviders.length > 0) lines.push(`  the session holds credentials for: ${printProviders(otherProviders)}`);

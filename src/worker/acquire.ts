@@ -1,14 +1,12 @@
 import { startTimer } from '../clock.js';
-import type { Credential } from '../credential/credential.js';
-import { LatchkeyError, type LatchkeyErrorCode } from '../errors.js';
-import type { Block } from '../ledger/block.js';
+import { LatchkeyError } from '../errors.js';
 import { type Choice, isBorrowed } from '../ledger/call.js';
-import { printProviders } from '../ledger/explain.js';
 import { PROBE_MS } from '../ledger/ledger.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Coordinator } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDoubtful } from '../policy/canary.js';
+import { blockedError, originOf, parkTimeout } from './blocked-error.js';
 import type { Lead, Turn } from './canary.js';
 import { claimForFleet } from './fleet-canary.js';
 import { closedError, type Ended, type Job, type Workshop } from './job.js';
@@ -21,15 +19,6 @@ export interface Acquired {
   readonly choice: Choice;
   readonly lead: Lead | undefined;
 }
-
-const CODES: Readonly<Record<Block['reason'], LatchkeyErrorCode>> = {
-  missing: 'CREDENTIAL_MISSING',
-  rejected: 'CREDENTIAL_REJECTED',
-  held: 'CREDENTIAL_HELD',
-  expired: 'CREDENTIAL_EXPIRED',
-};
-
-type BlockDetails = Omit<ConstructorParameters<typeof LatchkeyError>[2], 'scope'>;
 
 /** Longer than it takes to wake all who may wait. */
 const UNTOLD_MS = 1_000;
@@ -175,8 +164,7 @@ export class Acquirer {
     const deadline = options.whenBlocked === 'park' ? job.parkDeadline : undefined;
     await this.#seated(job, () =>
       job.flight.wait<void>((resolve, reject) => {
-        const details = blockDetails(ledger.block(scope));
-        const unwatch = deadline?.watch(() => reject(parkTimeout(job, details)));
+        const unwatch = deadline?.watch(() => reject(parkTimeout(scope, this.#shop, { origin: originOf(job) })));
         let late: { cancel(): void } | undefined;
         const unwait = refresh.wait(() => {
           // Those who have a credential now are woken in their order, and not all at once, unless only a clock has made it usable.
@@ -206,7 +194,6 @@ export class Acquirer {
     statuses.note(scope);
     const incident = incidents.meet(scope, rejection === undefined ? 'unsent' : 'sent');
     const block = ledger.block(scope);
-    const details = { ...blockDetails(block), incident };
     // Nobody will get it any more, and its socket is needed.
     void drain(rejection?.given.response);
     job.drained = rejection;
@@ -221,7 +208,7 @@ export class Acquirer {
     await this.#seated(job, () =>
       job.flight.wait<void>((resolve, reject) => {
         const leave = parking.park(scope, job.place(parking), resolve, accepts);
-        const unwatch = parkDeadline.watch(() => reject(parkTimeout(job, details)));
+        const unwatch = parkDeadline.watch(() => reject(parkTimeout(scope, this.#shop, { incident, origin: originOf(job) })));
         return () => {
           unwatch();
           leave();
@@ -245,52 +232,4 @@ export class Acquirer {
 /** Whether a run has an answer in hand that it may end with. */
 function givesBack<T>({ options, rejection, drained }: Job<T>): boolean {
   return options.rejected === 'return' && rejection !== undefined && rejection !== drained && 'value' in rejection.given;
-}
-
-function blockDetails(block: Block | undefined): BlockDetails {
-  return block === undefined || block.reason === 'missing'
-    ? {}
-    : { fingerprint: block.identity.fingerprint, status: block.status, since: block.since };
-}
-
-function parkTimeout<T>(job: Job<T>, details: BlockDetails): LatchkeyError {
-  return new LatchkeyError('PARK_TIMEOUT', 'no fresh credential came in time', { scope: job.scope.parts, ...details }, originOf(job));
-}
-
-/** About the rejection that the run met itself, or else about what blocks its scope. */
-function blockedError<T>(job: Job<T>, { ledger, refresher }: Workshop, incident: string | undefined): LatchkeyError {
-  const scope = job.scope.parts;
-  const block = ledger.block(job.scope);
-  const { rejection } = job;
-  const refresh = refresher?.progress(job.scope);
-  // Whose one retry is spent has nothing to wait for, however the refresh goes.
-  if (refresh !== undefined && !(job.retried && refresh.isPromising) && block !== undefined && block.reason !== 'missing') {
-    const { identity, status } = block;
-    const details = { scope, fingerprint: identity.fingerprint, status, since: refresh.progress.since, until: refresh.next, incident };
-    const message = `the credential is being refreshed, which has not succeeded yet${rejection === undefined ? ', nothing was sent' : ''}`;
-    return new LatchkeyError('AUTH_RETRYING', message, details, originOf(job));
-  }
-  if (rejection !== undefined) {
-    const { call, status, since } = rejection;
-    const until = block !== undefined && block.reason !== 'missing' ? block.until : undefined;
-    const details = { scope, fingerprint: call.identity.fingerprint, status, since, until, incident };
-    const message = `the credential was rejected${status === undefined ? '' : ` with ${status}`}`;
-    return new LatchkeyError('CREDENTIAL_REJECTED', message, details, originOf(job));
-  }
-  if (block === undefined || block.reason === 'missing') {
-    const others = ledger.otherProviders(job.scope);
-    const hint = others.length === 0 ? '' : `; its session has presented one for: ${printProviders(others)}`;
-    return new LatchkeyError('CREDENTIAL_MISSING', `no credential has been captured for this scope${hint}`, { scope });
-  }
-  const { reason, identity, status, since, until } = block;
-  const isTooShort = reason === 'expired' && job.scope.minTtlMs > 0 && ledger.isUsable(identity, job.scope.lasting(0));
-  const details = { scope, fingerprint: identity.fingerprint, status, since: isTooShort ? undefined : since, until, incident };
-  const what = isTooShort ? 'does not last long enough' : `is ${reason}`;
-  return new LatchkeyError(CODES[reason], `the credential ${what}, nothing was sent`, details);
-}
-
-function originOf<T>({ rejection, failed }: Job<T>): { thrown: unknown; credentials: readonly Credential[] } | undefined {
-  if (rejection === undefined) return undefined;
-  const { given } = rejection;
-  return { thrown: 'error' in given ? given.error : given.value, credentials: failed };
 }

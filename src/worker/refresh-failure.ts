@@ -1,5 +1,8 @@
+import type { Emitter } from '../events.js';
 import { isResponseLike, outcomeOfError, parsedBody, type ResponseLike, statusOf } from '../policy/outcome.js';
 import { classifyRefreshFailure, type RefreshFailure } from '../policy/refresh.js';
+import type { Counters } from '../stats.js';
+import type { RefreshFlight } from './refresh-flight.js';
 import { peekBody } from './response.js';
 
 /** Where clients keep the token endpoint's answer: on `response` most do, openid-client as the `cause`, and what is made with boom on `output`. */
@@ -36,4 +39,15 @@ function answerBehind(error: unknown): ResponseLike | undefined {
     }
   }
   return undefined;
+}
+
+/** Says that a try came to nothing, and when the next one is. */
+export function tellRefreshFailed(
+  { emitter, counters }: { readonly emitter: Emitter; readonly counters: Counters },
+  { scope, identity }: RefreshFlight,
+  failure: Omit<RefreshFailure, 'kind'> & { kind: RefreshFailure['kind'] | 'unchanged' },
+  next: number | undefined,
+): void {
+  counters.refreshesFailed++;
+  emitter.emit('refreshFailed', () => ({ scope: scope.parts, fingerprint: identity.fingerprint, ...failure, next }));
 }

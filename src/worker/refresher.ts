@@ -2,6 +2,7 @@ import { startTimer } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
 import type { Candidate } from '../ledger/block.js';
 import type { Choice } from '../ledger/call.js';
+import type { RefreshOutlook } from '../ledger/explain.js';
 import { IssuedLease } from '../ledger/lease.js';
 import type { Unrefreshable } from '../ledger/refusals.js';
 import type { WorkScope } from '../ledger/scope-key.js';
@@ -12,11 +13,12 @@ import { isDead } from '../policy/choose.js';
 import { afterTransient, type RefreshFailure } from '../policy/refresh.js';
 import { awaitFleet } from './fleet-refresh.js';
 import { callRefresh, type RefreshFunction, withoutWords } from './refresh-call.js';
-import { readRefreshFailure, type ThrownFailure } from './refresh-failure.js';
+import { readRefreshFailure, type ThrownFailure, tellRefreshFailed } from './refresh-failure.js';
 import { RefreshFlight } from './refresh-flight.js';
 import { RefreshFlights } from './refresh-flights.js';
 import { type InstallOptions, install } from './refresh-install.js';
 import { isOver, isRefreshNeeded, lenderScope, mayRefresh } from './refresh-need.js';
+import { refreshOutlook } from './refresh-outlook.js';
 import { RefreshTurns } from './refresh-turns.js';
 
 /** A refresh that brought nothing better is not asked for again before. */
@@ -89,6 +91,11 @@ export class Refresher {
   /** The refresh that a blocked scope depends on, and when it is tried next. */
   progress(scope: WorkScope): Pick<RefreshFlight, 'progress' | 'next' | 'isPromising'> | undefined {
     return this.#flights.for(scope, this.#options.ledger);
+  }
+
+  /** What a refresh would do for each of a scope's candidates. */
+  outlook(scope: WorkScope): RefreshOutlook {
+    return (candidate) => refreshOutlook(candidate, scope, this.#flights.of(candidate.identity, scope), this.#options.clock.now());
   }
 
   /** An operator has forgiven: what pauses since before is asked for anew when work wants it. */
@@ -204,7 +211,7 @@ export class Refresher {
     // A process that knows who lent it may have a refresh token for it.
     if (flight.isStranger) identity.endRefresh(scope.tenant, { ...rest, isOwn: true });
     else this.#options.ledger.unrefreshable(identity, scope.tenant, rest);
-    this.#tell(flight, { kind: 'unchanged', status: undefined, code: undefined }, rest.until);
+    tellRefreshFailed(this.#options, flight, { kind: 'unchanged', status: undefined, code: undefined }, rest.until);
     this.#end(flight, flight.isStranger ? 'again' : 'nothing');
     this.#options.onStuck(scope);
   }
@@ -229,7 +236,7 @@ export class Refresher {
       case 'aborted': {
         const rest = this.#rest(sent);
         ledger.unrefreshable(identity, tenant, rest);
-        this.#tell(flight, failure, rest.until);
+        tellRefreshFailed(this.#options, flight, failure, rest.until);
         this.#end(flight, 'again');
         return;
       }
@@ -238,7 +245,7 @@ export class Refresher {
         ledger.unrefreshable(identity, tenant, { at: sent, until: undefined, status, code });
         // What works still is worked with until it is over: then there is nothing to wait for.
         if (isDead(identity, clock.now())) ledger.condemn(identity, sent, status);
-        this.#tell(flight, failure, undefined);
+        tellRefreshFailed(this.#options, flight, failure, undefined);
         this.#end(flight, 'look');
         this.#options.onStuck(flight.scope);
       }
@@ -252,7 +259,7 @@ export class Refresher {
     const now = clock.now();
     const before = flight.progress.phase;
     const after = afterTransient(flight.progress, now);
-    if (failure !== undefined) this.#tell(flight, failure, after?.at);
+    if (failure !== undefined) tellRefreshFailed(this.#options, flight, failure, after?.at);
     if (after === undefined) {
       const [status, code] = [failure?.status, failure?.code];
       ledger.unrefreshable(identity, scope.tenant, { at: ledger.sequence.next(), until: undefined, status, code });
@@ -285,15 +292,5 @@ export class Refresher {
     else claim?.done(after);
     flight.release();
     this.#options.onChanged(flight.identity);
-  }
-
-  #tell(
-    { scope, identity }: RefreshFlight,
-    failure: Omit<RefreshFailure, 'kind'> & { kind: RefreshFailure['kind'] | 'unchanged' },
-    next: number | undefined,
-  ): void {
-    const { emitter, counters } = this.#options;
-    counters.refreshesFailed++;
-    emitter.emit('refreshFailed', () => ({ scope: scope.parts, fingerprint: identity.fingerprint, ...failure, next }));
   }
 }

@@ -6,6 +6,7 @@ import type { WorkScope } from '../ledger/scope-key.js';
 import { nextStep } from '../policy/next-step.js';
 import { type Acquired, Acquirer } from './acquire.js';
 import { type Begun, passOn, returned, Sender, thrown } from './attempt.js';
+import { parkTimeout } from './blocked-error.js';
 import { Flight, Flights, Interrupted } from './flight.js';
 import {
   type Attempt,
@@ -76,9 +77,7 @@ export class Runner {
       seats.leave();
     };
     const waiting = flight.wait<void>((resolve, reject) => {
-      const unwatch = deadline.watch(() =>
-        reject(new LatchkeyError('PARK_TIMEOUT', 'no fresh credential came in time', { scope: scope.parts })),
-      );
+      const unwatch = deadline.watch(() => reject(parkTimeout(scope, this.#shop)));
       const leave = parking.park(scope, parking.nextPlace(), resolve);
       return () => {
         unwatch();

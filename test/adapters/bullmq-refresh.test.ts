@@ -98,6 +98,17 @@ describeWithRedis('jobs whose credential can be refreshed', () => {
     );
   });
 
+  it('say so where what there is would not last for as long as they ask', async () => {
+    await use({ expiry: {} });
+    bench.latchkey.capture('s0', bearer('short', { expiresAt: Date.now() + 60_000 }));
+    const worker = await bench.working(bench.made({ maxParked: 0, process: sending([], { minTtlMs: 10 * 60_000 }) }));
+    const failures: unknown[] = [];
+    worker.on('failed', (_, error) => void failures.push(error));
+    const job = await bench.add({ attempts: 5 });
+    await until('it has failed', () => failures.length === 1);
+    expect((await bench.queue.getJob(job.id ?? ''))?.failedReason).toMatch(/: it does not last long enough$/);
+  });
+
   it('wait for one that lasts as long as they ask, and come again only now and then', async () => {
     await use({ expiry: {} });
     const sent: string[] = [];

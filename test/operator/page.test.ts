@@ -282,6 +282,24 @@ describe('what a scope’s details say of time', () => {
   const about = (status: object): string[] =>
     explanationLines({ ok: false, reason: 'expired', candidates: [expired], status: { since: now - 61_000, ...status } }, now).slice(1, -1);
 
+  it('is what a refresh would do for each credential, and why none will', () => {
+    const words = (refresh: object, usable = false): string =>
+      explanationLines({ ok: usable, source: 'session', reason: 'expired', candidates: [{ ...expired, usable, refresh }] }, now)[1];
+    const next = now + 60_000;
+    expect(words({ state: 'out' })).toContain('What would help: its refresh, which is under way, a fresh');
+    expect(words({ state: 'possible' })).toContain('What would help: its refresh, which its next work asks for, a fresh');
+    expect(words({ state: 'waiting', next })).toContain(`What would help: the next try to refresh it at ${clockTime(next, now)}, a fresh`);
+    expect(words({ state: 'resting', next })).toContain(`may be asked for again at ${clockTime(next, now)}, a fresh`);
+    expect(words({ state: 'refused', status: 400, code: 'invalid_grant' })).toMatch(
+      /What would help: a fresh credential from its client\. Its refresh was refused \(400 invalid_grant\)\.$/,
+    );
+    expect(words({ state: 'refused', status: null, code: null })).toMatch(/ Its refresh was refused\.$/);
+    expect(words({ state: 'refused', status: 400, code: 'invalid_grant' }, true)).toBe(
+      'session abc: usable. Its refresh was refused (400 invalid_grant).',
+    );
+    expect(words({ state: 'possible', next }, true)).toBe('session abc: usable');
+  });
+
   it('is that another credential is being fetched, and when next', () => {
     expect(about({ state: 'refreshing' })).toEqual([
       `The gateway has been fetching another credential since ${clockTime(now - 61_000, now)} (1 min).`,

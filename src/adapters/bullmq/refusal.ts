@@ -31,7 +31,9 @@ function refusal(code: 'PARK_TIMEOUT' | 'PARK_OVERFLOW', cause: LatchkeyError, w
 }
 
 function reasonOf({ code, status, since }: LatchkeyError): string {
-  const state = STATES[code] ?? 'none came in time';
+  // Since when it would be too short for the job is nothing that anybody knows.
+  const isTooShort = code === 'CREDENTIAL_EXPIRED' && since === undefined;
+  const state = isTooShort ? 'it does not last long enough' : (STATES[code] ?? 'none came in time');
   return `${state}${status === undefined ? '' : ` (${status})`}${since === undefined ? '' : ` since ${at(since)}`}`;
 }
 

@@ -48,8 +48,9 @@ export function explanationLines({ ok, source, reason, candidates, otherProvider
   return lines;
 }
 
-function candidateWords({ usable, source, reason, status, since, until }, now) {
-  if (usable) return 'usable';
+function candidateWords({ usable, source, reason, status, since, until, refresh }, now) {
+  const refused = refresh?.state === 'refused' ? refusalWords(refresh) : '';
+  if (usable) return `usable${refused === '' ? '' : `.${refused}`}`;
   const facts = [
     status == null ? reason : `${reason} with ${status}`,
     since == null ? undefined : `since ${clockTime(since, now)} (${duration(now - since)})`,
@@ -58,5 +59,26 @@ function candidateWords({ usable, source, reason, status, since, until }, now) {
   const help = (source === 'pinned' ? PINNED_HELP : HELP)[reason];
   // A rejection does not end when it is put to the test.
   const test = until == null || reason !== 'rejected' ? '' : `the test at ${clockTime(until, now)}, `;
-  return `${facts.join(' ')}. What would help: ${test}${help}.`;
+  return `${facts.join(' ')}. What would help: ${refreshWords(refresh, now)}${test}${help}.${refused}`;
+}
+
+function refreshWords(refresh, now) {
+  const at = refresh?.next == null ? '' : ` at ${clockTime(refresh.next, now)}`;
+  switch (refresh?.state) {
+    case 'out':
+      return 'its refresh, which is under way, ';
+    case 'waiting':
+      return `the next try to refresh it${at}, `;
+    case 'possible':
+      return 'its refresh, which its next work asks for, ';
+    case 'resting':
+      return `its refresh, which may be asked for again${at}, `;
+    default:
+      return '';
+  }
+}
+
+function refusalWords({ status, code }) {
+  const answer = [status, code].filter((part) => part != null).join(' ');
+  return ` Its refresh was refused${answer === '' ? '' : ` (${answer})`}.`;
 }
