@@ -7,7 +7,7 @@ import { type Credential, isFingerprint } from './credential/credential.js';
 import { Emitter } from './events.js';
 import { INERT_CAPTURE, PresentedCapture } from './ledger/capture.js';
 import { explain } from './ledger/explain.js';
-import { IssuedLease } from './ledger/lease.js';
+import { issueLease } from './ledger/lease.js';
 import { Ledger } from './ledger/ledger.js';
 import { readScope, type Scope, type WorkScope } from './ledger/scope-key.js';
 import { Settler } from './ledger/settle.js';
@@ -19,6 +19,7 @@ import { IncidentLog } from './report/incident-log.js';
 import { Delivery } from './report/reporter.js';
 import { newCounters } from './stats.js';
 import { Sweep } from './sweep.js';
+import { takeStats } from './take-stats.js';
 import { Canaries } from './worker/canary.js';
 import { type Attempt, closedError } from './worker/job.js';
 import { waitLoaded } from './worker/loaded.js';
@@ -80,8 +81,13 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     scopes: settings.limits.sessions,
   });
   const now = (): number => clock.now();
-  const follow = replica && ((scope: WorkScope) => replica.wait(scope));
-  const parking = new Parking(ledger, now, follow, (scope) => void refresher?.recover(scope));
+  const parking = new Parking({
+    ledger,
+    now,
+    follow: replica && ((scope) => replica.wait(scope)),
+    onBlocked: (scope) => void refresher?.recover(scope),
+    lookAgainAt: (scope) => refresher?.restsUntil(scope),
+  });
   const settler = new Settler({
     ledger,
     clock,
@@ -117,7 +123,10 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       onSucceeded: (scope, { fingerprint }, pinned) =>
         emitter.emit('captured', () => ({ scope: scope.parts, fingerprint, usable: true, pinned, refreshed: true })),
       onStuck: (scope) => void incidents.meet(scope, 'sent'),
-      onChanged: (identity) => statuses.refreshChanged(identity),
+      onChanged: (identity) => {
+        statuses.refreshChanged(identity);
+        parking.refreshChanged(identity);
+      },
     });
   const statuses = new StatusBoard({ ledger, emitter, refresher: () => refresher, isClosed, scopes: settings.limits.sessions });
   const runner = new Runner({
@@ -156,7 +165,10 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
     },
   };
 
-  replica?.start(ledger, (identity) => canaries.overtake(identity));
+  replica?.start(ledger, (identity) => {
+    canaries.overtake(identity);
+    refresher?.forgiven();
+  });
 
   const load = async (works: readonly WorkScope[]): Promise<void> => {
     if (replica === undefined || isClosed()) return;
@@ -201,7 +213,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       const work = read(scope);
       if (isClosed()) return { ok: false, reason: 'closed' };
       const choice = ledger.choose(work);
-      if (choice !== undefined) return { ok: true, lease: new IssuedLease(choice, work, ledger.sequence.next(), settler) };
+      if (choice !== undefined) return { ok: true, lease: issueLease(ledger, choice, work, settler) };
       const block = ledger.block(work);
       if (block === undefined || block.reason === 'missing') return { ok: false, reason: 'missing' };
       const { reason, status, since, until } = block;
@@ -232,16 +244,11 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       }
     },
 
-    whenRunnable(scope, options = {}) {
-      let work: WorkScope;
-      try {
-        work = read(scope);
-        requireOptions('whenRunnable', options, ['signal', 'timeoutMs']);
-        checkRunOptions(options);
-      } catch (error) {
-        return Promise.reject(error);
-      }
-      if (isClosed()) return Promise.reject(closedError(work));
+    async whenRunnable(scope, options = {}) {
+      const work = read(scope);
+      requireOptions('whenRunnable', options, ['signal', 'timeoutMs']);
+      checkRunOptions(options);
+      if (isClosed()) throw closedError(work);
       if (isLoaded(work)) return runner.whenRunnable(work, options.signal, options.timeoutMs);
       return loadFirst(work, options, (left) => runner.whenRunnable(work, left.signal, left.timeoutMs));
     },
@@ -270,16 +277,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
 
     on: (event, listener) => emitter.on(event, listener),
 
-    stats: () => ({
-      ...counters,
-      errors: emitter.failures,
-      ...ledger.sizes,
-      running: runner.flights.size,
-      waiting: seats.taken,
-      openIncidents: incidents.size,
-      refreshing: refresher?.size ?? 0,
-      store: replica?.state,
-    }),
+    stats: () => takeStats({ ...parts, counters, emitter, ledger, seats }),
 
     snapshot: () => takeSnapshot(ledger, incidents.snapshot(), clock.now(), (scope) => statuses.of(scope)),
 

@@ -7,6 +7,8 @@ import type { Carrier, Name } from './carrier.js';
 const MOST_AWAITED = 1_000;
 /** Locks of this process's beyond so many end by themselves when it closes. */
 const MOST_HELD = 2_000;
+/** An answer that comes later than so many milliseconds has used up too much of what it grants. */
+const MOST_LATE_MS = 1_000;
 
 export interface LocksOptions extends AbsenceOptions {
   readonly carrier: Pick<Carrier, 'lock' | 'unlock'>;
@@ -58,6 +60,7 @@ export class Locks {
   readonly #options: LocksOptions;
   readonly #awaited = new Map<Name, Set<Awaited>>();
   readonly #held = new Set<Held>();
+  readonly #asking = new Set<Promise<LockClaim>>();
   #awaitedCount = 0;
   #claims = 0;
   #closed = false;
@@ -91,6 +94,15 @@ export class Locks {
 
   async #claim(lock: Name, ms: number, ifLost: string, isPatient: boolean): Promise<LockClaim> {
     if (this.#isAlone()) return { state: 'down' };
+    const asking = this.#ask(lock, ms, ifLost, isPatient);
+    this.#asking.add(asking);
+    const claim = await asking;
+    this.#asking.delete(asking);
+    return claim;
+  }
+
+  /** Never rejects. */
+  async #ask(lock: Name, ms: number, ifLost: string, isPatient: boolean): Promise<LockClaim> {
     const { carrier, arrears, process } = this.#options;
     const owner = `${process}.${++this.#claims}`;
     // Listened for from now on: the other's may be back before the answer to this question is.
@@ -147,7 +159,9 @@ export class Locks {
     this.#absence.close();
     const held = [...this.#held];
     this.#held.clear();
-    if (this.#options.isUp()) await Promise.all(held.map((one) => this.#giveBack(one)));
+    if (!this.#options.isUp()) return;
+    // What is granted only now is given back, too.
+    await Promise.all([...held.map((one) => this.#giveBack(one)), ...this.#asking]);
   }
 
   #answerAll(isMeant: (awaited: Awaited) => boolean): void {
@@ -192,7 +206,7 @@ export class Locks {
         const isOurs = (await this.#options.carrier.lock(held.lock, held.owner, ms)) === 0;
         if (isOurs) held.until = asked + ms;
         else this.#held.delete(held);
-        return isOurs;
+        return isOurs && performance.now() > asked + MOST_LATE_MS ? undefined : isOurs;
       } catch {
         return undefined;
       }

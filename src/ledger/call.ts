@@ -25,6 +25,8 @@ export interface Call {
   readonly scope: WorkScope;
   /** The number it took when it was sent. */
   readonly sent: number;
+  /** When that was, in milliseconds since the epoch; 0 for a credential of which no end was known then. */
+  readonly sentAt: number;
   /** A client's own request, seen passing through: it decides less than work done on its behalf. */
   readonly presented: boolean;
   /** Made by a session with the global credential that it did not bring. */
@@ -39,16 +41,18 @@ export class LeasedCall implements Call {
   readonly credential: Credential;
   readonly scope: WorkScope;
   readonly sent: number;
+  readonly sentAt: number;
   readonly source: Source;
   readonly presented: boolean;
   readonly borrowed: boolean;
   readonly probe: boolean;
 
-  constructor(choice: Choice, scope: WorkScope, sent: number) {
+  constructor(choice: Choice, scope: WorkScope, sent: number, sentAt: number) {
     this.identity = choice.identity;
     this.credential = choice.credential;
     this.scope = scope;
     this.sent = sent;
+    this.sentAt = sentAt;
     this.source = choice.source;
     this.presented = false;
     this.borrowed = isBorrowed(choice, scope);

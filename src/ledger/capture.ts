@@ -48,6 +48,7 @@ export class PresentedCapture implements Capture {
   readonly #credential: Credential;
   /** Arrival orders presentations, however late they are committed. */
   readonly #arrived: number;
+  readonly #arrivedAt: number;
   #stage: Stage;
   #changed = false;
 
@@ -56,6 +57,7 @@ export class PresentedCapture implements Capture {
     this.#scope = scope;
     this.#credential = credential;
     this.#arrived = context.ledger.sequence.next();
+    this.#arrivedAt = context.now();
     this.#stage = provisional ? { name: 'provisional', pending: context.ledger.pending(scope) } : this.#install();
   }
 
@@ -78,7 +80,16 @@ export class PresentedCapture implements Capture {
     if (identity === undefined) return { state: 'unproven' };
     const { settler } = this.#context;
     return settler.settle(
-      { identity, credential: this.#credential, scope: this.#scope, sent: this.#arrived, presented: true, borrowed: false, probe: false },
+      {
+        identity,
+        credential: this.#credential,
+        scope: this.#scope,
+        sent: this.#arrived,
+        sentAt: this.#arrivedAt,
+        presented: true,
+        borrowed: false,
+        probe: false,
+      },
       outcome,
     );
   }

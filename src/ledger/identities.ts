@@ -84,6 +84,7 @@ export class Identities {
 
   #forget(identity: Identity): void {
     identity.known = false;
+    identity.forgetSuccessors();
     const identities = this.#providers.get(identity.provider);
     identities?.delete(identity.fingerprint);
     if (identities?.size === 0) this.#providers.delete(identity.provider);

@@ -16,12 +16,12 @@ export interface Judging {
 
 /** Records on an identity what a call learnt. `change`: what others may go on, or have to look, for. */
 export function judgeCall(call: Call, judgement: Judgement, by: Judging): { readonly effect: Effect; readonly change?: 'proven' | 'held' } {
-  const { identity, scope, borrowed } = call;
+  const { identity, scope } = call;
   const { status, now, sequence } = by;
   const sent = sequence.bounded(call.sent);
   if (judgement.kind === 'accepted') {
     const obstructed = !isUsable(identity, scope, now) || identity.ruling.state === 'held';
-    if (!identity.accept({ state: 'accepted', sent, passed: 0, since: now }, scope, borrowed)) return { effect: 'none' };
+    if (!identity.accept({ state: 'accepted', sent, passed: 0, since: now }, call)) return { effect: 'none' };
     return obstructed ? { effect: 'applied', change: 'proven' } : APPLIED;
   }
   const passed = sequence.next();
@@ -37,7 +37,8 @@ const APPLIED = { effect: 'applied' } as const;
 function reject({ identity, scope, probe }: Call, found: Rejection, { strikes }: Judging): Effect {
   const isForAll = found.reach === 'identity';
   const before = isForAll ? identity.ruling : identity.rejectionFor(scope);
-  const probes = before?.state === 'rejected' ? (before.probes ?? 0) + (probe ? 1 : 0) : 0;
+  // Several leases of one probe that is due are one.
+  const probes = before?.state === 'rejected' ? (before.probes ?? 0) + (probe && found.sent > before.passed ? 1 : 0) : 0;
   const rejection = { ...found, probes };
   if (isForAll && strikes !== undefined && identity.strike(rejection, strikes)) return 'strike';
   const applied = isForAll ? identity.judge(rejection) : identity.judgeFor(scope, rejection);

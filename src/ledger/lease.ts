@@ -2,7 +2,8 @@ import type { Credential } from '../credential/credential.js';
 import type { ScopeParts } from '../errors.js';
 import type { Source } from '../policy/choose.js';
 import type { Verdict } from '../policy/verdict.js';
-import { type Choice, LeasedCall } from './call.js';
+import { type Call, type Choice, LeasedCall } from './call.js';
+import type { Ledger } from './ledger.js';
 import type { WorkScope } from './scope-key.js';
 import type { Settler } from './settle.js';
 
@@ -25,17 +26,24 @@ export interface Lease {
   settle(outcome: unknown): Verdict;
 }
 
+/** For a call that is made now. */
+export function issueLease(ledger: Pick<Ledger, 'sequence' | 'sendingAt'>, choice: Choice, scope: WorkScope, settler: Settler): Lease {
+  return new IssuedLease(choice, scope, { sent: ledger.sequence.next(), sentAt: ledger.sendingAt(choice.identity) }, settler);
+}
+
 /** Small, since loops over many sessions ask for many: the call that it stands for is made up when it has an outcome. */
 export class IssuedLease implements Lease {
   readonly #choice: Choice;
   readonly #scope: WorkScope;
   readonly #sent: number;
+  readonly #sentAt: number;
   readonly #settler: Settler;
 
-  constructor(choice: Choice, scope: WorkScope, sent: number, settler: Settler) {
+  constructor(choice: Choice, scope: WorkScope, { sent, sentAt }: Pick<Call, 'sent' | 'sentAt'>, settler: Settler) {
     this.#choice = choice;
     this.#scope = scope;
     this.#sent = sent;
+    this.#sentAt = sentAt;
     this.#settler = settler;
   }
 
@@ -65,7 +73,7 @@ export class IssuedLease implements Lease {
   }
 
   settle(outcome: unknown): Verdict {
-    return this.#settler.settle(new LeasedCall(this.#choice, this.#scope, this.#sent), outcome);
+    return this.#settler.settle(new LeasedCall(this.#choice, this.#scope, this.#sent, this.#sentAt), outcome);
   }
 
   toJSON(): object {

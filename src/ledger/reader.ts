@@ -117,6 +117,11 @@ export class LedgerReader {
     return found;
   }
 
+  /** Whether a candidate is the scope's own, or would be lent to it. */
+  mayServe({ source, identity }: Pick<Candidate, 'source' | 'identity'>, scope: WorkScope): boolean {
+    return source !== 'global' || this.#mayUse(identity, scope);
+  }
+
   /** Why `choose` finds nothing; undefined if it does. */
   block(scope: WorkScope): Block | undefined {
     return blockOf(this.candidates(scope));
@@ -157,6 +162,11 @@ export class LedgerReader {
     const own = ruling.state === 'rejected' ? undefined : identity.rejectionFor(scope);
     if (ruling.state === 'held' && this.clock.now() >= ruling.until && own === undefined) return { state: 'unproven' };
     return verdictOf(own ?? ruling);
+  }
+
+  /** The time of a call that is made with an identity, where anybody will want to know. Milliseconds since the epoch; 0 otherwise. */
+  sendingAt(identity: Identity): number {
+    return identity.hinted === undefined ? 0 : this.clock.now();
   }
 
   tenants(): Iterable<Tenant> {

@@ -2,6 +2,7 @@ import type { Credential } from '../credential/credential.js';
 import type { ScopeKeyed, Standing } from '../policy/choose.js';
 import { isStrike, type StrikeRules, type Trial } from '../policy/strikes.js';
 import { type Acceptance, type Rejection, type Ruling, supersedes, UNPROVEN } from '../policy/verdict.js';
+import type { Call } from './call.js';
 import { type Experience, newExperience, newRareExperience, type RareExperience } from './experience.js';
 import { type ExpiryHint, endOf } from './hints.js';
 import { Refusals, type Unrefreshable } from './refusals.js';
@@ -91,8 +92,8 @@ export class Identity implements Standing {
     this.unobstructed = false;
   }
 
-  /** An acceptance by a call of `scope`. Returns whether it changed anything. */
-  accept(ruling: Acceptance, scope: ScopeKeyed, borrowed: boolean): boolean {
+  /** An acceptance. Returns whether it changed anything. */
+  accept(ruling: Acceptance, { scope, borrowed, sentAt }: Pick<Call, 'scope' | 'borrowed' | 'sentAt'>): boolean {
     const experience = this.#learn();
     if (ruling.sent < experience.forgivenAt) return false;
     const marked = experience.scopes.rejections > 0 && experience.scopes.get(scope.key)?.state === 'rejected';
@@ -101,7 +102,8 @@ export class Identity implements Standing {
     if (changed) {
       experience.provenAt = ruling.since;
       if (borrowed) experience.borrowProvenAt = ruling.since;
-      if (this.#hint !== undefined && ruling.since >= endOf(this.#hint)) this.void(this.#hint.expiresAt, ruling.sent);
+      // What was sent before its end, and answered after it, says nothing of it.
+      if (this.#hint !== undefined && sentAt >= endOf(this.#hint)) this.void(this.#hint.expiresAt, ruling.sent);
       // What works may be refreshed when its time comes.
       const { rare } = experience;
       rare?.refusals?.endRests();
@@ -197,6 +199,12 @@ export class Identity implements Standing {
     const rare = this.#learnRare();
     rare.successors ??= new Successors();
     rare.successors.set(tenant, identity, at);
+  }
+
+  /** Forgotten itself, it holds on to nothing that came of it. */
+  forgetSuccessors(): void {
+    const rare = this.#experience?.rare;
+    if (rare != null) rare.successors = undefined;
   }
 
   /** Why it is not refreshed for this tenant. */

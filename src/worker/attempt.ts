@@ -53,7 +53,7 @@ export class Sender {
     const { ledger, settler, counters, emitter } = this.#shop;
     const { flight, scope } = job;
     const { choice, lead } = acquired;
-    const call = new LeasedCall(choice, scope, ledger.sequence.next());
+    const call = new LeasedCall(choice, scope, ledger.sequence.next(), ledger.sendingAt(choice.identity));
     const context = new AttemptContext(flight, ++job.attempts, (response) => {
       settler.note(call, response);
       this.#accept(job, call, acquired);
@@ -65,7 +65,7 @@ export class Sender {
     if (lead !== undefined) flight.onInterrupt = () => lead.done('next');
     let answer: Promise<T>;
     try {
-      const result = job.attempt(new IssuedLease(choice, scope, call.sent, settler), context);
+      const result = job.attempt(new IssuedLease(choice, scope, call, settler), context);
       answer = Promise.resolve(result);
     } catch (error) {
       answer = Promise.reject(error);

@@ -6,6 +6,8 @@ import type { RefreshFlight } from './refresh-flight.js';
 const MOST_LOOKS = 5;
 /** A right whose time is up is given to somebody else a moment later. */
 const LATE_MS = 50;
+/** That another's try has failed is not told, and what is told may be lost: whoever waits for it looks so often. */
+const LOOK_MS = 2_000;
 
 /**
  * Waits until it is this process's turn to refresh, or another has done so. `busy`: another goes on trying. `nothing`: it found nothing better. `done`: it is
@@ -43,7 +45,7 @@ export async function awaitFleet(
     const after = await givenBack(flight, claim);
     // It may have been another credential's, which spends the same.
     if (after === 'nothing' && flight.spends === undefined) return 'nothing';
-    if (after === undefined && ++late >= MOST_LOOKS) return 'busy';
+    if (after === undefined && claim.leftMs < LOOK_MS && ++late >= MOST_LOOKS) return 'busy';
   }
   return 'done';
 }
@@ -57,7 +59,7 @@ function givenBack(flight: RefreshFlight, claim: Extract<RefreshClaim, { state: 
       flight.unhear = undefined;
       resolve(after);
     };
-    const timer = startTimer(claim.leftMs + LATE_MS, () => end(undefined));
+    const timer = startTimer(Math.min(claim.leftMs + LATE_MS, LOOK_MS), () => end(undefined));
     const unhear = claim.onDone(end);
     flight.unhear = () => end('again');
   });

@@ -59,6 +59,11 @@ export class RefreshFlight {
     return !this.#isOver && this.next === undefined && this.progress.phase === 'refreshing';
   }
 
+  /** A try of it has failed. */
+  get hasFailed(): boolean {
+    return this.progress.failed > 0 || this.progress.phase !== 'refreshing';
+  }
+
   /** Whether it is lent by somebody that is not known here, on whose behalf nothing can be had. */
   get isStranger(): boolean {
     return this.source === 'global' && this.holder.session === undefined;
@@ -80,6 +85,11 @@ export class RefreshFlight {
     const waiters = [...this.#waiters];
     this.#waiters.clear();
     for (const proceed of waiters) proceed();
+  }
+
+  /** The try that this called off is through. */
+  through(controller: AbortController): void {
+    if (this.controller === controller) this.controller = undefined;
   }
 
   /** Nothing goes on by itself any more. */

@@ -1,4 +1,4 @@
-import type { LedgerReader } from '../ledger/reader.js';
+import type { Candidate } from '../ledger/block.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { flightKey, type RefreshFlight } from './refresh-flight.js';
@@ -23,14 +23,10 @@ export class RefreshFlights {
     return this.#flights.size === 0 ? undefined : this.#flights.get(flightKey(identity, tenant));
   }
 
-  /** That of the first of a scope's candidates that is being refreshed. */
-  for(scope: WorkScope, ledger: Pick<LedgerReader, 'candidates'>): RefreshFlight | undefined {
-    if (this.#flights.size === 0) return undefined;
-    for (const { identity } of ledger.candidates(scope)) {
-      const flight = this.of(identity, scope);
-      if (flight !== undefined) return flight;
-    }
-    return undefined;
+  /** That of the first of a scope's candidates that is being refreshed, or better, whose refresh is worth waiting for. */
+  among(candidates: readonly Candidate[], scope: WorkScope): RefreshFlight | undefined {
+    const flights = candidates.flatMap(({ identity }) => this.of(identity, scope) ?? []);
+    return flights.find(({ isPromising }) => isPromising) ?? flights[0];
   }
 
   has(flight: RefreshFlight): boolean {

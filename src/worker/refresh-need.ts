@@ -1,8 +1,11 @@
+import type { Credential } from '../credential/credential.js';
 import type { Candidate } from '../ledger/block.js';
 import type { LedgerReader } from '../ledger/reader.js';
 import { WorkScope } from '../ledger/scope-key.js';
+import { successionOf } from '../ledger/successors.js';
 import type { Identity } from '../ledger/verdicts.js';
 import { isDead } from '../policy/choose.js';
+import type { RefreshFlight } from './refresh-flight.js';
 
 /** Whether a candidate is over, so that only another token helps: that one scope may not use it, or that it is held, no refresh changes. */
 export function isOver({ identity, obstacle, refused }: Candidate): boolean {
@@ -30,11 +33,27 @@ export function mayRefresh(identity: Identity, { tenant, minTtlMs }: WorkScope, 
   return hasServed || (until !== undefined && now >= until);
 }
 
-/** Whether there is something to refresh still: a slot points at it, and it is over, or soon will be. */
-export function isRefreshNeeded(ledger: Pick<LedgerReader, 'isUsable'>, identity: Identity, scope: WorkScope, now: number): boolean {
-  if (!identity.known || !mayRefresh(identity, scope, now)) return false;
+type Wanted = Pick<RefreshFlight, 'identity' | 'scope' | 'holder'>;
+
+/** Whether there is something to refresh still: the scope's work could be done with it, and it is over, or soon will be. */
+export function isRefreshNeeded(ledger: Pick<LedgerReader, 'isUsable' | 'isCandidate'>, wanted: Wanted, now: number): boolean {
+  const { identity, scope } = wanted;
+  if (!identity.known || !mayRefresh(identity, scope, now) || !isStillHeld(ledger, wanted)) return false;
   const isDue = identity.refreshAt !== undefined && now >= identity.refreshAt;
   return isDue || isDead(identity, now) || !ledger.isUsable(identity, scope);
+}
+
+/** Whether it is what the scope's work would be done with, or that of whoever presented it; another tenant may have a credential of the same bytes. */
+export function isStillHeld(ledger: Pick<LedgerReader, 'isCandidate'>, { identity, scope, holder }: Wanted): boolean {
+  return ledger.isCandidate(scope, identity) || ledger.isCandidate(holder, identity);
+}
+
+/** What refreshes have put in an identity's place that the tenant works with still. */
+export function heirOf(identity: Identity, tenant: string | undefined, now: number): Credential | undefined {
+  let heir: Credential | undefined;
+  for (const { identity: next } of successionOf(identity, tenant))
+    if (next !== identity && !isDead(next, now)) heir = next.credential ?? heir;
+  return heir;
 }
 
 /** On whose behalf a lent credential is refreshed: of whoever presented it. */

@@ -130,23 +130,23 @@ describe('an acceptance', () => {
     [false, NEVER],
   ])('with a lent credential (%s) proves it for borrowers', (borrowed, expected) => {
     const identity = new Identity('p', A.fingerprint);
-    identity.accept(accepted(5), scopeOf('s'), borrowed);
+    identity.accept(accepted(5), { scope: scopeOf('s'), borrowed, sentAt: 0 });
     expect([identity.provenAt(false), identity.provenAt(true)]).toEqual([5, expected]);
   });
 
   it("changes something if it lifts a scope's rejection, though a later call has worked elsewhere", () => {
     const identity = new Identity('p', A.fingerprint);
     identity.judgeFor(scopeOf('s'), rejected(3, 'scope'));
-    identity.accept(accepted(10), scopeOf('other'), true);
-    expect(identity.accept(accepted(5), scopeOf('third'), false)).toBe(false);
-    expect(identity.accept(accepted(5), scopeOf('s'), false)).toBe(true);
+    identity.accept(accepted(10), { scope: scopeOf('other'), borrowed: true, sentAt: 0 });
+    expect(identity.accept(accepted(5), { scope: scopeOf('third'), borrowed: false, sentAt: 0 })).toBe(false);
+    expect(identity.accept(accepted(5), { scope: scopeOf('s'), borrowed: false, sentAt: 0 })).toBe(true);
     expect(identity.rejectionFor(scopeOf('s'))).toBeUndefined();
     expect(identity.provenAt(false)).toBe(10);
-    expect(identity.accept(accepted(6), scopeOf('s'), false)).toBe(false);
+    expect(identity.accept(accepted(6), { scope: scopeOf('s'), borrowed: false, sentAt: 0 })).toBe(false);
   });
 
   it.each([
-    ['an acceptance', (identity: Identity) => identity.accept(accepted(4), scopeOf('s'), false)],
+    ['an acceptance', (identity: Identity) => identity.accept(accepted(4), { scope: scopeOf('s'), borrowed: false, sentAt: 0 })],
     ['a rejection', (identity: Identity) => identity.judge(rejected(4))],
     ['a rejection for a scope', (identity: Identity) => identity.judgeFor(scopeOf('s'), rejected(4, 'scope'))],
     ['a refresh', (identity: Identity) => identity.endRefresh('t', { at: 4, until: undefined, status: 400, code: undefined })],

@@ -27,10 +27,10 @@ function make(expiry: HintSettings = SETTINGS) {
   });
   const timekeeper = new Timekeeper(ledger, clock, 'x-expires');
   const present = (credential: Credential, at = ledger.sequence.next()) => ledger.present(SCOPE, credential, at, () => {}).identity;
-  const lease = (): LeasedCall => {
+  const lease = (sentAt = clock.now()): LeasedCall => {
     const choice = ledger.choose(SCOPE);
     if (choice === undefined) throw new Error('blocked');
-    return new LeasedCall(choice, SCOPE, ledger.sequence.next());
+    return new LeasedCall(choice, SCOPE, ledger.sequence.next(), sentAt);
   };
   /** The upstream answers, by a clock that is so far ahead. */
   const answer = (call: LeasedCall, aheadMs: number, headers: Record<string, string> = {}): void => {
@@ -100,17 +100,16 @@ describe('when a credential ends', () => {
     expect(identity.expiresAt).toBe(START + 2 * HOUR - 5_000);
   });
 
-  it('an acceptance after it voids it, one before it does not; what says otherwise later counts again', () => {
+  it('an acceptance of what was sent after it voids it, of what was sent before does not; what says otherwise later counts again', () => {
     const { clock, ledger, present, lease } = make();
     const identity = present(bearer(jwtUntil(START + MINUTE)));
     const accept = (call: LeasedCall): void => void ledger.judge(call, { kind: 'accepted' }, 200, clock.now());
-    const calls = [lease(), lease(), lease()] as const;
+    const calls = [lease(), lease(START + MINUTE - 1), lease(START + MINUTE)] as const;
+    clock.advance(MINUTE);
     accept(calls[0]);
-    clock.advance(MINUTE - 1);
+    // Sent when it was given up, and not over yet: the answer took long.
     accept(calls[1]);
-    // Given up, and not over yet.
     expect(identity.expiresAt).toBeLessThan(clock.now());
-    clock.advance(1);
     accept(calls[2]);
     expect(identity).toMatchObject({ expiresAt: undefined, refreshAt: undefined });
     present(bearer(jwtUntil(START + MINUTE)));

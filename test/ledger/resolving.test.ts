@@ -210,7 +210,7 @@ describe('resolving', () => {
     expect(latchkey.stats().incidents).toBe(0);
   });
 
-  it('case 30: an acceptance after it voids the hint, one before it does not, and a newer hint counts again', () => {
+  it('case 30: an acceptance of what was sent after it voids the hint, of what was sent before does not, and a newer hint counts again', () => {
     const { latchkey, clock } = gateway();
     const credential = bearer('short', { expiresAt: clock.now() + 1_000 });
     latchkey.capture('S', credential).settle(200);
@@ -218,6 +218,8 @@ describe('resolving', () => {
     clock.advance(1_000);
     expect(latchkey.canRun('S')).toBe(false);
     early.settle(200);
+    expect(latchkey.canRun('S')).toBe(false);
+    latchkey.capture('S', credential).settle(200);
     expect(latchkey.canRun('S')).toBe(true);
     clock.advance(1_000_000);
     latchkey.capture('S', credential);

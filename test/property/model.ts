@@ -50,6 +50,8 @@ export class Model {
   readonly globals = new Map<string, Place>();
   readonly #pins = new Map<string, Known>();
   readonly #waiting = new Set<Presentation>();
+  /** When a call was made, by its number; nobody looks at the time for a credential without a hint. */
+  readonly #sentAt = new Map<number, number>();
 
   constructor(rules: ModelRules) {
     this.#rules = rules;
@@ -62,6 +64,7 @@ export class Model {
   arrive(scope: ModelScope, credential: Credential): Presentation {
     const presentation: Presentation = { scope, credential, at: this.next(), stage: 'waiting', known: undefined };
     this.#waiting.add(presentation);
+    this.#sentAt.set(presentation.at, this.#rules.now());
     return presentation;
   }
 
@@ -104,7 +107,10 @@ export class Model {
 
   send(scope: ModelScope): Sent | undefined {
     const choice = this.choose(scope);
-    return choice && { ...choice, scope, sent: this.next() };
+    if (choice === undefined) return undefined;
+    const sent = this.next();
+    if (choice.known.hint !== undefined) this.#sentAt.set(sent, this.#rules.now());
+    return { ...choice, scope, sent };
   }
 
   /** Whether work of this scope may be done with it now. */
@@ -174,7 +180,8 @@ export class Model {
       order: this.next(),
     };
     known.heard.push(heard);
-    if (learnt !== 'accepted' || known.hint === undefined || now < known.hint) return;
+    // What was sent before the end, and answered after it, says nothing of it.
+    if (learnt !== 'accepted' || known.hint === undefined || (this.#sentAt.get(sent) ?? 0) < known.hint) return;
     if (everywhere(known) === heard) known.voided = known.hint;
   }
 

@@ -63,7 +63,12 @@ export class TimedCredential {
     this.#forgivenAt = at;
   }
 
-  answered(status: 200 | 401, sent: number, isProbe: boolean): void {
+  /** The time of a call that is made now, where anybody will want to know. */
+  get sendingAt(): number {
+    return this.#hint === undefined ? 0 : this.#rules.now();
+  }
+
+  answered(status: 200 | 401, { sent, sentAt }: { readonly sent: number; readonly sentAt: number }, isProbe: boolean): void {
     if (sent < this.#forgivenAt || sent < this.#sent || (sent === this.#sent && status === 200)) return;
     if (sent === this.#sent && this.#state === 'rejected') return;
     const now = this.#rules.now();
@@ -71,7 +76,7 @@ export class TimedCredential {
       this.#state = 'accepted';
       this.#sent = sent;
       this.#provenAt = now;
-      if (this.#hint !== undefined && now >= this.#hint) this.#voided = this.#hint;
+      if (this.#hint !== undefined && sentAt >= this.#hint) this.#voided = this.#hint;
       if (this.#trials !== undefined) this.#trials = [...this.#trials, { at: now, rejected: false }];
       return;
     }

@@ -60,6 +60,7 @@ const anyOperation = fc.oneof(
 interface Out {
   readonly known: TimedCredential;
   readonly sent: number;
+  readonly sentAt: number;
   readonly giveBack: (() => void) | undefined;
   readonly takenAt: number;
   readonly answer: Deferred<unknown>;
@@ -70,7 +71,7 @@ interface World {
   readonly latchkey: Latchkey;
   readonly known: ReadonlyMap<string, TimedCredential>;
   readonly out: Out[];
-  readonly captures: { readonly real: Capture; readonly known: TimedCredential; readonly sent: number }[];
+  readonly captures: { readonly real: Capture; readonly known: TimedCredential; readonly sent: number; readonly sentAt: number }[];
   readonly objections: string[];
   number: number;
 }
@@ -121,6 +122,7 @@ function run(world: World, name: string, minTtlMs: number | undefined): void {
       out.push({
         known,
         sent: ++world.number,
+        sentAt: known.sendingAt,
         giveBack: lease.probe ? known.probe() : undefined,
         takenAt: now,
         answer,
@@ -143,9 +145,9 @@ function answer(world: World, number: number, what: number | 'crash' | 'unused')
   const at = number < 0 ? world.out.length - 1 : number % world.out.length;
   const [one] = world.out.length === 0 ? [] : world.out.splice(at, 1);
   if (one === undefined) return;
-  const { known, sent, giveBack, answer: pending, context } = one;
-  if (what === 200) known.answered(200, sent, giveBack !== undefined);
-  if (what === 401) known.answered(401, sent, giveBack !== undefined);
+  const { known, giveBack, answer: pending, context } = one;
+  if (what === 200) known.answered(200, one, giveBack !== undefined);
+  if (what === 401) known.answered(401, one, giveBack !== undefined);
   if (what === 'unused') {
     giveBack?.();
     context.unused();
@@ -189,7 +191,7 @@ it('L1, L2, L3, L9: what expires, is probed or has strikes is as a model of the 
               const sent = ++world.number;
               const real = latchkey.capture(operation.session, credential);
               known.presented(expiresAt);
-              captures.push({ real, known, sent });
+              captures.push({ real, known, sent, sentAt: Date.now() });
               expect(real.usable).toBe(known.choose() === 'usable');
               break;
             }
@@ -205,7 +207,7 @@ it('L1, L2, L3, L9: what expires, is probed or has strikes is as a model of the 
               break;
             case 'settle': {
               const capture = captures[operation.which % Math.max(1, captures.length)];
-              capture?.known.answered(operation.status, capture.sent, false);
+              capture?.known.answered(operation.status, capture, false);
               capture?.real.settle(operation.status);
               break;
             }

@@ -70,5 +70,5 @@ export function callOf(
   { borrowed = false, probe = false }: { readonly borrowed?: boolean; readonly probe?: boolean } = {},
 ): Parameters<Ledger['judge']>[0] {
   const { credential = bearer('token-forgotten') } = identity;
-  return { identity, credential, scope: scopeOf(session), sent, presented: false, borrowed, probe };
+  return { identity, credential, scope: scopeOf(session), sent, sentAt: Date.now(), presented: false, borrowed, probe };
 }
