@@ -89,6 +89,7 @@ export function readTimeOptions({ expiry, refresh, refreshMs, refreshKey, probe,
   const tryMs = duration('refreshMs', refreshMs, 30_000, 1);
   if (refresh !== undefined) requireFunction('refresh', refresh);
   if (refreshKey !== undefined) requireFunction('refreshKey', refreshKey);
+  if (refreshKey !== undefined && refresh === undefined) throw new TypeError('createLatchkey: `refreshKey` needs `refresh`');
   return {
     // Whoever refreshes wants to do so in time.
     expiry: expiry === undefined && refresh === undefined ? undefined : readExpiry(expiry),

@@ -111,6 +111,7 @@ describe('the options of createLatchkey', () => {
     [{ refresh: {} }, 'refresh'],
     [{ refreshMs: 0 }, 'refreshMs'],
     [{ refreshKey: 'tenant' }, 'refreshKey'],
+    [{ refreshKey: () => undefined }, 'refreshKey'],
     [{ refresh: () => undefined, refreshMs: '30 s' }, 'refreshMs'],
     [{ probe: null }, 'probe'],
     [{ probe: false }, 'probe'],

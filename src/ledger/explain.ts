@@ -13,7 +13,7 @@ export interface RefreshExplanation {
    */
   readonly state: 'out' | 'waiting' | 'possible' | 'resting' | 'refused';
   readonly next: number | undefined;
-  /** The token endpoint's answer, where it was refused. */
+  /** The token endpoint's answer, where the last try failed: its status, and its `error` code or the connection's. */
   readonly status: number | undefined;
   readonly code: string | undefined;
 }
@@ -117,13 +117,13 @@ function unblockOf({ source, probe, refused }: Candidate, reason: Obstacle['reas
   return ways.join(', ');
 }
 
-function byRefresh({ state, next }: RefreshExplanation): string | undefined {
+function byRefresh({ state, next, ...answer }: RefreshExplanation): string | undefined {
   const at = next === undefined ? '' : ` at ${time(next)}`;
   switch (state) {
     case 'out':
       return 'its refresh, which is under way';
     case 'waiting':
-      return `the next try to refresh it${at}`;
+      return `the next try to refresh it${at}${printAnswer(answer, 'the last one failed')}`;
     case 'possible':
       return 'its refresh, which the next run asks for';
     case 'resting':
@@ -134,10 +134,14 @@ function byRefresh({ state, next }: RefreshExplanation): string | undefined {
 }
 
 /** What an operator would want to know besides of a refresh. */
-function printRefresh({ state, status, code }: RefreshExplanation): string | undefined {
-  if (state !== 'refused') return undefined;
+function printRefresh({ state, ...answer }: RefreshExplanation): string | undefined {
+  return state === 'refused' ? `its refresh was refused${printAnswer(answer)}` : undefined;
+}
+
+/** In brackets, if anything is known of it. */
+export function printAnswer({ status, code }: Pick<RefreshExplanation, 'status' | 'code'>, what?: string): string {
   const answer = [status, code].filter((part) => part !== undefined).join(' ');
-  return `its refresh was refused${answer === '' ? '' : ` (${answer})`}`;
+  return answer === '' ? '' : ` (${what === undefined ? '' : `${what}: `}${answer})`;
 }
 
 function print({ scope, source, reason, candidates, otherProviders }: Omit<Explanation, 'toString'>): string {

@@ -15,6 +15,6 @@ export interface Status {
   readonly reason: BlockReason | undefined;
   /** Since when it stands like that; undefined where nobody knows. */
   readonly since: number | undefined;
-  /** When something is tried next without anybody's doing: a refresh, a probe, or the end of a hold. */
+  /** When something is tried next without anybody's doing: a refresh, a probe, or the end of a hold; or from when on work has a refresh tried again that rests. */
   readonly next: number | undefined;
 }

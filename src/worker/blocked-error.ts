@@ -1,7 +1,7 @@
 import type { Credential } from '../credential/credential.js';
 import { LatchkeyError, type LatchkeyErrorCode } from '../errors.js';
 import type { Block } from '../ledger/block.js';
-import { printProviders } from '../ledger/explain.js';
+import { printAnswer, printProviders } from '../ledger/explain.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Job, Workshop } from './job.js';
 
@@ -25,7 +25,8 @@ export function blockedError<T>(job: Job<T>, { ledger, refresher }: Workshop, in
   if (refresh !== undefined && !(job.retried && refresh.isPromising) && block !== undefined && block.reason !== 'missing') {
     const { identity, status } = block;
     const details = { scope, fingerprint: identity.fingerprint, status, since: refresh.progress.since, until: refresh.next, incident };
-    const message = `the credential is being refreshed, which has not succeeded yet${rejection === undefined ? ', nothing was sent' : ''}`;
+    const failed = refresh.failure === undefined ? '' : printAnswer(refresh.failure);
+    const message = `the credential is being refreshed, which has not succeeded yet${failed}${rejection === undefined ? ', nothing was sent' : ''}`;
     return new LatchkeyError('AUTH_RETRYING', message, details, originOf(job));
   }
   if (rejection !== undefined) {

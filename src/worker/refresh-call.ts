@@ -58,12 +58,13 @@ class NoCredential extends TypeError {
 }
 
 /** What a refresh threw, by its kind and the place that it comes from. Its words may hold a refresh token, which nobody here knows to look for. */
-export function withoutWords(error: unknown): Error {
+export function withoutWords(error: unknown, isRead = false): Error {
   if (isInstance(error, NoCredential)) return error;
   const isError = isInstance(error, Error);
   const [name, stack] = isError ? [textOf(error, 'name'), textOf(error, 'stack')] : [undefined, undefined];
   const kind = name !== undefined && /^[A-Za-z][A-Za-z0-9_]{0,49}$/.test(name) ? name : 'Error';
-  const copy = new Error(`the refresh function threw ${isError ? `a ${kind}` : 'what is no error'}`);
+  const why = isRead ? ', and had read the answer that it was about: its `error` code is not known' : '';
+  const copy = new Error(`the refresh function threw ${isError ? `a ${kind}` : 'what is no error'}${why}`);
   const places = stack === undefined ? [] : stack.split('\n').filter((line) => /^ {4}at .+:\d+:\d+\)?$/.test(line));
   copy.stack = [`${copy.name}: ${copy.message}`, ...places].join('\n');
   return copy;

@@ -13,6 +13,8 @@ export interface ThrownFailure {
   readonly failure: RefreshFailure;
   /** Nothing that a token endpoint or a connection does: a fault of the function's own, perhaps. */
   readonly isOdd: boolean;
+  /** Its `error` code is not to be had, since somebody has read the answer that says it. */
+  readonly isRead: boolean;
 }
 
 /** By what is thrown, or else by the answer behind it, whose body clients leave unread where its status was all that they looked at. */
@@ -24,7 +26,16 @@ export async function readRefreshFailure(error: unknown): Promise<ThrownFailure>
   const body = parsedBody(isPeeked ? await peekBody(answer) : outcome.body);
   const failure = classifyRefreshFailure({ ...outcome, status, body });
   const { kind, code } = failure;
-  return { failure, isOdd: kind === 'transient' && status === undefined && code === undefined && outcome.timedOut !== true };
+  const isRead = body === undefined && status !== undefined && status >= 400 && status < 500 && isUsed(answer);
+  return { failure, isOdd: kind === 'transient' && status === undefined && code === undefined && outcome.timedOut !== true, isRead };
+}
+
+function isUsed(answer: ResponseLike | undefined): boolean {
+  try {
+    return (answer as { readonly bodyUsed?: unknown } | undefined)?.bodyUsed === true;
+  } catch {
+    return false;
+  }
 }
 
 function answerBehind(error: unknown): ResponseLike | undefined {

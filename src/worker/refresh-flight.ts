@@ -4,7 +4,7 @@ import { scopeKey, type WorkScope } from '../ledger/scope-key.js';
 import type { RefreshClaim } from '../ledger/store.js';
 import type { Identity } from '../ledger/verdicts.js';
 import type { Source } from '../policy/choose.js';
-import { beginRefresh, type RefreshProgress } from '../policy/refresh.js';
+import { beginRefresh, type RefreshFailure, type RefreshProgress } from '../policy/refresh.js';
 
 /** How a refresh begins. */
 interface Beginning {
@@ -33,6 +33,8 @@ export class RefreshFlight {
   progress: RefreshProgress;
   /** When the next try is made; undefined while one is out. Milliseconds since the epoch. */
   next: number | undefined = undefined;
+  /** Why the last try failed. */
+  failure: RefreshFailure | undefined = undefined;
   timer: { cancel(): void } | undefined = undefined;
   /** Of the try that is out. */
   controller: AbortController | undefined = undefined;

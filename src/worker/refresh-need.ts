@@ -1,6 +1,7 @@
 import type { Credential } from '../credential/credential.js';
 import type { Candidate } from '../ledger/block.js';
 import type { LedgerReader } from '../ledger/reader.js';
+import type { Unrefreshable } from '../ledger/refusals.js';
 import { WorkScope } from '../ledger/scope-key.js';
 import { successionOf } from '../ledger/successors.js';
 import type { Identity } from '../ledger/verdicts.js';
@@ -23,6 +24,7 @@ export function mayRefresh(identity: Identity, { tenant, minTtlMs }: WorkScope, 
   const next = identity.successor(tenant);
   const rest = next?.unrefreshable(tenant);
   if (rest?.restMs !== undefined && next?.ruling.state === 'rejected' && now < (rest.until ?? now)) return false;
+  if (endOfLine(identity, tenant, now) !== undefined) return false;
   // Where a new one does not last long enough, the next would not either.
   const isTooShort = hinted?.freshMs !== undefined && hinted.freshMs <= minTtlMs;
   if (isTooShort && !isOut) return false;
@@ -31,6 +33,15 @@ export function mayRefresh(identity: Identity, { tenant, minTtlMs }: WorkScope, 
   // What has come to its end unused has not been turned away.
   const hasServed = restMs !== undefined && isOut && ruling.state !== 'rejected' && !isTooShort;
   return hasServed || (until !== undefined && now >= until);
+}
+
+/** Why the last that came of it was refused another, where that is over: whoever presents an older one of the same login brings nothing new. */
+export function endOfLine(identity: Identity, tenant: string | undefined, now: number): Unrefreshable | undefined {
+  let last: Identity | undefined;
+  for (const { identity: next } of successionOf(identity, tenant)) last = next;
+  if (last === undefined || last === identity || !isDead(last, now)) return undefined;
+  const refusal = last.unrefreshable(tenant);
+  return refusal !== undefined && refusal.until === undefined && refusal.at >= identity.forgivenAt ? refusal : undefined;
 }
 
 type Wanted = Pick<RefreshFlight, 'identity' | 'scope' | 'holder'>;

@@ -176,11 +176,11 @@ export class RefreshTries {
     return true;
   }
 
-  #failed(flight: RefreshFlight, error: unknown, { failure, isOdd }: ThrownFailure, sent: number): void {
+  #failed(flight: RefreshFlight, error: unknown, { failure, isOdd, isRead }: ThrownFailure, sent: number): void {
     const { identity } = flight;
     const { tenant } = flight.scope;
     const { ledger, clock, emitter, refresh } = this.#options;
-    if (isOdd) emitter.contain('refresh', withoutWords(error), refresh);
+    if (isOdd || isRead) emitter.contain('refresh', withoutWords(error, isRead), refresh);
     switch (failure.kind) {
       case 'transient':
         this.#pause(flight, failure);
@@ -220,6 +220,7 @@ export class RefreshTries {
       return;
     }
     flight.progress = after.progress;
+    flight.failure = failure ?? flight.failure;
     flight.next = after.at;
     flight.controller = undefined;
     flight.timer = startTimer(after.at - now, () => this.#try(flight).catch(() => {}));

@@ -3,6 +3,7 @@ import type { Choice } from '../ledger/call.js';
 import type { RefreshOutlook } from '../ledger/explain.js';
 import type { WorkScope } from '../ledger/scope-key.js';
 import type { Identity } from '../ledger/verdicts.js';
+import { isDead } from '../policy/choose.js';
 import type { RefreshFlight } from './refresh-flight.js';
 import { isOver, mayRefresh } from './refresh-need.js';
 import { refreshOutlook } from './refresh-outlook.js';
@@ -29,7 +30,8 @@ export class Refresher {
     // Its own first, whatever becomes of what it could be lent.
     for (const candidate of this.#over(scope)) {
       const under = this.#tries.flights.of(candidate.identity, scope);
-      const flight = under ?? (this.#mayRefresh(candidate.identity, scope) ? this.#tries.begin(scope, candidate) : undefined);
+      const isWanted = isOver(candidate) && this.#mayRefresh(candidate.identity, scope);
+      const flight = under ?? (isWanted ? this.#tries.begin(scope, candidate) : undefined);
       if (flight?.isPromising === true) return flight;
     }
     return undefined;
@@ -50,11 +52,11 @@ export class Refresher {
     const over = this.#over(scope);
     const flight = this.#tries.flights.among(over, scope);
     if (flight !== undefined) return flight.progress.phase === 'refreshing';
-    return over.some(({ identity }) => this.#mayRefresh(identity, scope));
+    return over.some((candidate) => isOver(candidate) && this.#mayRefresh(candidate.identity, scope));
   }
 
   /** The refresh that a blocked scope depends on, and when it is tried next. */
-  progress(scope: WorkScope): Pick<RefreshFlight, 'progress' | 'next' | 'isPromising'> | undefined {
+  progress(scope: WorkScope): Pick<RefreshFlight, 'progress' | 'next' | 'failure' | 'isPromising'> | undefined {
     return this.size === 0 ? undefined : this.#tries.flights.among(this.#over(scope), scope);
   }
 
@@ -99,10 +101,13 @@ export class Refresher {
     this.#tries.close();
   }
 
-  /** Of what a scope's work could be done with, what is over. */
+  /** Of what a scope's work could be done with, what is over; also what this scope may not use besides, since another takes its place all the same. */
   #over(scope: WorkScope): Candidate[] {
-    const { ledger } = this.#options;
-    return ledger.candidates(scope).filter((candidate) => isOver(candidate) && ledger.mayServe(candidate, scope));
+    const { ledger, clock } = this.#options;
+    const now = clock.now();
+    return ledger
+      .candidates(scope)
+      .filter((candidate) => (isOver(candidate) || isDead(candidate.identity, now)) && ledger.mayServe(candidate, scope));
   }
 
   #mayRefresh(identity: Identity, scope: WorkScope): boolean {

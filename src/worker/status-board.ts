@@ -46,7 +46,8 @@ export class StatusBoard {
     const { reason, since, until } = block;
     const refresh = refresher()?.progress(scope);
     if (refresh !== undefined) return { state: refresh.progress.phase, reason, since: refresh.progress.since, next: refresh.next };
-    return { state: reason === 'held' ? 'held' : 'blocked', reason, since, next: until };
+    const next = earlier(until, refresher()?.restsUntil(scope));
+    return { state: reason === 'held' ? 'held' : 'blocked', reason, since, next };
   }
 
   /** Work of a scope has met how it stands. */
@@ -117,4 +118,8 @@ export class StatusBoard {
     if (status.state === 'ready') this.#forget(told);
     if (status.state !== from) this.#options.emitter.emit('status', () => ({ scope: told.scope.parts, from, ...status }));
   }
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }

@@ -133,6 +133,7 @@ it('what is no answer and no connection is odd: it may be a fault of the functio
     expect(await readRefreshFailure(error)).toEqual({
       failure: { kind: 'transient', status: undefined, code: undefined },
       isOdd: true,
+      isRead: false,
     });
   expect((await readRefreshFailure(new DOMException('late', 'TimeoutError'))).isOdd).toBe(false);
 });
