@@ -1,9 +1,14 @@
 import { completesBlock, type Obstacle, type Source } from '../policy/choose.js';
 import type { Identity } from './verdicts.js';
 
-export interface Candidate {
+/** What a scope's work could be done with. */
+export interface Offer {
   readonly source: Source;
   readonly identity: Identity;
+}
+
+/** The same, as it stands now. */
+export interface Candidate extends Offer {
   readonly obstacle: Obstacle | undefined;
   /** Usable, and the fallback rule will not have it lent. */
   readonly refused: boolean;

@@ -3,7 +3,7 @@ import type { Credential } from '../credential/credential.js';
 import { choose, isUsable, type Obstacle, obstacle, type Source } from '../policy/choose.js';
 import { isProbed, type ProbeRules, probeDueAt } from '../policy/probe.js';
 import { type Verdict, verdictOf } from '../policy/verdict.js';
-import { type Block, blockOf, type Candidate } from './block.js';
+import { type Block, blockOf, type Candidate, type Offer } from './block.js';
 import type { Choice } from './call.js';
 import type { Identities } from './identities.js';
 import type { Pins } from './pins.js';
@@ -98,27 +98,31 @@ export class LedgerReader {
     return now >= until ? 'due' : { until };
   }
 
-  /** Everything that `choose` looks at, in its order, and what stands in the way of each. */
+  /** What a scope's work could be done with, usable or not, in the order in which `choose` looks at it. */
+  offers(scope: WorkScope): Offer[] {
+    const pin = this.pinned.find(scope);
+    if (pin !== undefined) return [{ source: 'pinned', identity: pin }];
+    const tenant = this.slots.tenant(scope.tenant);
+    const own = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session)?.slot(scope.provider)?.identity;
+    const global = this.#globalFor(tenant, scope);
+    const found: Offer[] = own === undefined ? [] : [{ source: 'session', identity: own }];
+    if (global !== undefined && global !== own) found.push({ source: 'global', identity: global });
+    return found;
+  }
+
+  /** The same, with what stands in the way of each. */
   candidates(scope: WorkScope): Candidate[] {
     const now = this.clock.now();
-    const candidate = (source: Source, identity: Identity): Candidate => {
+    return this.offers(scope).map(({ source, identity }) => {
       const found = obstacle(identity, scope, now);
       const probe = this.#probeOf(source, identity, found, scope, now);
       const refused = source === 'global' && (found === undefined || probe === 'due') && !this.#mayUse(identity, scope);
       return { source, identity, obstacle: found, refused, probe };
-    };
-    const pin = this.pinned.find(scope);
-    if (pin !== undefined) return [candidate('pinned', pin)];
-    const tenant = this.slots.tenant(scope.tenant);
-    const own = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session)?.slot(scope.provider)?.identity;
-    const global = this.#globalFor(tenant, scope);
-    const found = own === undefined ? [] : [candidate('session', own)];
-    if (global !== undefined && global !== own) found.push(candidate('global', global));
-    return found;
+    });
   }
 
   /** Whether a candidate is the scope's own, or would be lent to it. */
-  mayServe({ source, identity }: Pick<Candidate, 'source' | 'identity'>, scope: WorkScope): boolean {
+  mayServe({ source, identity }: Offer, scope: WorkScope): boolean {
     return source !== 'global' || this.#mayUse(identity, scope);
   }
 
@@ -127,13 +131,8 @@ export class LedgerReader {
     return blockOf(this.candidates(scope));
   }
 
-  /** Whether an identity is one that the scope's work could be done with, usable or not. */
   isCandidate(scope: WorkScope, identity: Identity): boolean {
-    const pin = this.pinned.find(scope);
-    if (pin !== undefined) return pin === identity;
-    const tenant = this.slots.tenant(scope.tenant);
-    const own = scope.session === undefined ? undefined : tenant?.sessions.get(scope.session)?.slot(scope.provider)?.identity;
-    return own === identity || this.#globalFor(tenant, scope) === identity;
+    return this.offers(scope).some((offer) => offer.identity === identity);
   }
 
   /** Who presented last what a tenant's global slot holds; undefined for a session that is not known here, or none. */

@@ -17,8 +17,11 @@ export function isOver({ identity, obstacle, refused }: Candidate): boolean {
 /** Whether a refresh may be asked for: it has not been refused, nor found to bring nothing better a moment ago. */
 export function mayRefresh(identity: Identity, { tenant, minTtlMs }: WorkScope, now: number): boolean {
   const { credential, hinted, ruling } = identity;
-  const unrefreshable = identity.unrefreshable(tenant);
   if (credential === undefined) return false;
+  const unrefreshable = identity.unrefreshable(tenant);
+  // What most are that are asked about again and again.
+  if (unrefreshable !== undefined && unrefreshable.restMs === undefined && now < (unrefreshable.until ?? Number.POSITIVE_INFINITY))
+    return false;
   const isOut = isDead(identity, now);
   // What came of it was turned away, and a client that does not know of that has presented it again.
   const next = identity.successor(tenant);

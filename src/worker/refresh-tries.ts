@@ -1,6 +1,6 @@
 import { startTimer } from '../clock.js';
 import type { Credential } from '../credential/credential.js';
-import type { Candidate } from '../ledger/block.js';
+import type { Offer } from '../ledger/block.js';
 import { IssuedLease } from '../ledger/lease.js';
 import type { Unrefreshable } from '../ledger/refusals.js';
 import type { WorkScope } from '../ledger/scope-key.js';
@@ -51,7 +51,7 @@ export class RefreshTries {
   }
 
   /** Undefined if as many go on as may, and none of them pauses. */
-  begin(scope: WorkScope, { source, identity }: Pick<Candidate, 'source' | 'identity'>): RefreshFlight | undefined {
+  begin(scope: WorkScope, { source, identity }: Offer): RefreshFlight | undefined {
     if (!this.#makeRoom()) return undefined;
     const { ledger, clock, spends } = this.#options;
     const holder = source === 'global' ? lenderScope(ledger, scope) : scope;

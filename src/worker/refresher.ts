@@ -1,4 +1,4 @@
-import type { Candidate } from '../ledger/block.js';
+import type { Candidate, Offer } from '../ledger/block.js';
 import type { Choice } from '../ledger/call.js';
 import type { RefreshOutlook } from '../ledger/explain.js';
 import type { WorkScope } from '../ledger/scope-key.js';
@@ -26,7 +26,7 @@ export class Refresher {
 
   /** Sees to it that a blocked scope's credential is refreshed, if that can help. Returns what to wait for, if that is worth it. */
   recover(scope: WorkScope): RefreshFlight | undefined {
-    if (this.#closed) return undefined;
+    if (this.#closed || !this.#canHelp(scope)) return undefined;
     // Its own first, whatever becomes of what it could be lent.
     for (const candidate of this.#over(scope)) {
       const under = this.#tries.flights.of(candidate.identity, scope);
@@ -49,6 +49,7 @@ export class Refresher {
 
   /** Whether a blocked scope may have a credential soon: a refresh is on its way that has not failed for long, or would be if it were asked for. */
   isHopeful(scope: WorkScope): boolean {
+    if (!this.#canHelp(scope)) return false;
     const over = this.#over(scope);
     const flight = this.#tries.flights.among(over, scope);
     if (flight !== undefined) return flight.progress.phase === 'refreshing';
@@ -101,6 +102,12 @@ export class Refresher {
     this.#tries.close();
   }
 
+  /** Asked at every tick of a loop over what is dead: where all is refused or rests, there is nothing to look at. */
+  #canHelp(scope: WorkScope): boolean {
+    if (this.size > 0) return true;
+    return this.#options.ledger.offers(scope).some(({ identity }) => this.#mayRefresh(identity, scope));
+  }
+
   /** Of what a scope's work could be done with, what is over; also what this scope may not use besides, since another takes its place all the same. */
   #over(scope: WorkScope): Candidate[] {
     const { ledger, clock } = this.#options;
@@ -114,7 +121,7 @@ export class Refresher {
     return !this.#closed && mayRefresh(identity, scope, this.#options.clock.now());
   }
 
-  #beginFirst(scope: WorkScope, candidate: Pick<Candidate, 'source' | 'identity'>): void {
+  #beginFirst(scope: WorkScope, candidate: Offer): void {
     const { identity } = candidate;
     if (this.#tries.flights.of(identity, scope) === undefined && this.#mayRefresh(identity, scope)) this.#tries.begin(scope, candidate);
   }

@@ -5,6 +5,8 @@ export interface TimeRules {
   readonly probes: ProbeRules | undefined;
   readonly strikes: StrikeRules | undefined;
   readonly now: () => number;
+  /** The number of the last call. */
+  readonly last: () => number;
 }
 
 /** What the rules say of one credential, kept as plainly as can be; the number of each call is the model's own. */
@@ -17,6 +19,7 @@ export class TimedCredential {
   #sent = -1;
   #since = 0;
   #failedProbes = 0;
+  #rejectedAfter = 0;
   #provenAt = Number.NEGATIVE_INFINITY;
   #trials: Trial[] | undefined;
   #hint: number | undefined;
@@ -87,7 +90,10 @@ export class TimedCredential {
       this.#trials = [...(this.#trials ?? []), { at: now, rejected: true }];
       if (isOne) return;
     }
-    this.#failedProbes = this.#state === 'rejected' ? this.#failedProbes + (isProbe ? 1 : 0) : 0;
+    // Of probes that were out together the pause is lengthened once.
+    const lengthens = isProbe && sent > this.#rejectedAfter;
+    this.#failedProbes = this.#state === 'rejected' ? this.#failedProbes + (lengthens ? 1 : 0) : 0;
+    this.#rejectedAfter = this.#rules.last();
     this.#state = 'rejected';
     this.#sent = sent;
     this.#since = now;

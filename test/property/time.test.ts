@@ -78,8 +78,9 @@ interface World {
 
 function makeWorld(probes: TimeRules['probes'], strikes: TimeRules['strikes']): World {
   const latchkey = createLatchkey({ canary: 'off', fallback: 'none', probe: probes ?? 'off', ...(strikes && { strikes }) });
-  const rules: TimeRules = { probes, strikes, now: () => Date.now() };
   const known = new Map<string, TimedCredential>();
+  const world: World = { latchkey, known, out: [], captures: [], objections: [], number: 1 };
+  const rules: TimeRules = { probes, strikes, now: () => Date.now(), last: () => world.number };
   for (const [i, make] of CREDENTIALS.entries()) {
     const credential = make();
     known.set(credential.fingerprint, new TimedCredential(rules, credential.fingerprint, credential.scheme === 'api-key'));
@@ -87,7 +88,7 @@ function makeWorld(probes: TimeRules['probes'], strikes: TimeRules['strikes']): 
     latchkey.capture(`holder-${i}`, credential);
     if (i < SESSIONS.length) latchkey.capture(SESSIONS[i] as string, credential);
   }
-  return { latchkey, known, out: [], captures: [], objections: [], number: 1 };
+  return world;
 }
 
 /** What a session's slot points at: which of two presentations stays there is another law's matter. */
