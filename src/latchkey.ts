@@ -120,6 +120,7 @@ export function createLatchkey(options: LatchkeyOptions = {}): Latchkey {
       ...settings.refresh,
       spends: refreshKeyRule(settings, emitter),
       coordinator,
+      isClosing: isClosed,
       onSucceeded: (scope, { fingerprint }, pinned) =>
         emitter.emit('captured', () => ({ scope: scope.parts, fingerprint, usable: true, pinned, refreshed: true })),
       onStuck: (scope) => void incidents.meet(scope, 'sent'),

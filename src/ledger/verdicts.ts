@@ -2,7 +2,6 @@ import type { Credential } from '../credential/credential.js';
 import type { ScopeKeyed, Standing } from '../policy/choose.js';
 import { isStrike, type StrikeRules, type Trial } from '../policy/strikes.js';
 import { type Acceptance, type Rejection, type Ruling, supersedes, UNPROVEN } from '../policy/verdict.js';
-import type { Call } from './call.js';
 import { type Experience, newExperience, newRareExperience, type RareExperience } from './experience.js';
 import { type ExpiryHint, endOf } from './hints.js';
 import { Refusals, type Unrefreshable } from './refusals.js';
@@ -93,7 +92,8 @@ export class Identity implements Standing {
   }
 
   /** An acceptance. Returns whether it changed anything. */
-  accept(ruling: Acceptance, { scope, borrowed, sentAt }: Pick<Call, 'scope' | 'borrowed' | 'sentAt'>): boolean {
+  accept(ruling: Acceptance, call: { readonly scope: ScopeKeyed; readonly borrowed: boolean; readonly sentAt: number }): boolean {
+    const { scope, borrowed, sentAt } = call;
     const experience = this.#learn();
     if (ruling.sent < experience.forgivenAt) return false;
     const marked = experience.scopes.rejections > 0 && experience.scopes.get(scope.key)?.state === 'rejected';

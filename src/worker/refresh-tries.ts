@@ -35,6 +35,8 @@ export interface RefreshTriesOptions extends InstallOptions {
   /** How a scope stands may have changed. */
   readonly onChanged: (identity: Identity) => void;
   readonly coordinator?: Coordinator | undefined;
+  /** Latchkey is closing: no new try. */
+  readonly isClosing: () => boolean;
 }
 
 /** Makes refreshes, try after try, each until it is through or given up: one of each credential at a time, in the whole fleet unless its store stays away. */
@@ -42,7 +44,6 @@ export class RefreshTries {
   readonly flights = new RefreshFlights();
   readonly #options: RefreshTriesOptions;
   readonly #turns: RefreshTurns;
-  #closed = false;
 
   constructor(options: RefreshTriesOptions) {
     this.#options = options;
@@ -75,11 +76,6 @@ export class RefreshTries {
     this.#options.onChanged(flight.identity);
   }
 
-  /** No new try is made. */
-  close(): void {
-    this.#closed = true;
-  }
-
   /** One that pauses anyway makes room, and rests: to begin anew with its next work it would push out another. */
   #makeRoom(): boolean {
     const pausing = this.flights.isFull ? this.flights.pausing() : undefined;
@@ -95,6 +91,9 @@ export class RefreshTries {
     try {
       flight.next = flight.timer = undefined;
       if (!(await this.#mayTry(flight))) return;
+      const { isClosing } = this.#options;
+      // In the moment in between.
+      if (isClosing() || !this.flights.has(flight)) return this.end(flight, 'again');
       const { identity, source } = flight;
       const { ledger, settler, refresh, tryMs, counters, clock } = this.#options;
       const { credential } = identity;
@@ -114,7 +113,7 @@ export class RefreshTries {
       try {
         const answer = await callRefresh(refresh, lease, tryMs, controller, (late) => {
           flight.refind(ledger, credential);
-          if (!this.#closed) this.#install(flight, late, sent);
+          if (!this.#options.isClosing()) this.#install(flight, late, sent);
         });
         flight.through(controller);
         flight.refind(ledger, credential);
@@ -153,7 +152,8 @@ export class RefreshTries {
   }
 
   #isNeeded(flight: RefreshFlight): boolean {
-    return !this.#closed && isRefreshNeeded(this.#options.ledger, flight, this.#options.clock.now());
+    const { ledger, clock, isClosing } = this.#options;
+    return !isClosing() && isRefreshNeeded(ledger, flight, clock.now());
   }
 
   #answered(flight: RefreshFlight, answer: Credential | undefined, sent: number): void {

@@ -13,7 +13,6 @@ import { RefreshTries, type RefreshTriesOptions } from './refresh-tries.js';
 export class Refresher {
   readonly #options: RefreshTriesOptions;
   readonly #tries: RefreshTries;
-  #closed = false;
 
   constructor(options: RefreshTriesOptions) {
     this.#options = options;
@@ -26,7 +25,7 @@ export class Refresher {
 
   /** Sees to it that a blocked scope's credential is refreshed, if that can help. Returns what to wait for, if that is worth it. */
   recover(scope: WorkScope): RefreshFlight | undefined {
-    if (this.#closed || !this.#canHelp(scope)) return undefined;
+    if (!this.#canHelp(scope)) return undefined;
     // Its own first, whatever becomes of what it could be lent.
     for (const candidate of this.#over(scope)) {
       const under = this.#tries.flights.of(candidate.identity, scope);
@@ -85,25 +84,19 @@ export class Refresher {
 
   /** Resolves once no try is out: what a refresh token was used up for is not to be lost. No new one begins. */
   async settled(): Promise<void> {
-    this.#close();
     const { flights } = this.#tries;
     for (const flight of flights.all()) if (flight.controller === undefined) this.#tries.end(flight, 'again');
     await Promise.all(flights.all().map((flight) => new Promise<void>((resolve) => flight.wait(resolve))));
   }
 
   close(): void {
-    this.#close();
     // What a try that is out comes to is not known: nobody else may begin before the time that it had is over.
     for (const flight of this.#tries.flights.all()) this.#tries.end(flight, flight.controller === undefined ? 'again' : 'unknown');
   }
 
-  #close(): void {
-    this.#closed = true;
-    this.#tries.close();
-  }
-
   /** Asked at every tick of a loop over what is dead: where all is refused or rests, there is nothing to look at. */
   #canHelp(scope: WorkScope): boolean {
+    if (this.#options.isClosing()) return false;
     if (this.size > 0) return true;
     return this.#options.ledger.offers(scope).some(({ identity }) => this.#mayRefresh(identity, scope));
   }
@@ -118,7 +111,8 @@ export class Refresher {
   }
 
   #mayRefresh(identity: Identity, scope: WorkScope): boolean {
-    return !this.#closed && mayRefresh(identity, scope, this.#options.clock.now());
+    const { clock, isClosing } = this.#options;
+    return !isClosing() && mayRefresh(identity, scope, clock.now());
   }
 
   #beginFirst(scope: WorkScope, candidate: Offer): void {

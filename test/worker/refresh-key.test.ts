@@ -199,14 +199,7 @@ describe('refreshes of one key', () => {
   });
 
   it('wait for one that hangs no longer than its try, and are broken off on their own account', async () => {
-    const tries: string[] = [];
-    const latchkey = devices({
-      refresh: ({ scope }) => {
-        tries.push(scope.session ?? '');
-        return new Promise(() => {});
-      },
-      refreshKey: BY_TENANT,
-    });
+    const { latchkey, tries } = hanging();
     const controller = new AbortController();
     const [one, two, three] = DEVICES.map((device) => work(latchkey, device, 'ada', device === 'phone' ? controller.signal : undefined));
     await tick(1_000);
@@ -218,14 +211,7 @@ describe('refreshes of one key', () => {
   });
 
   it('are over when Latchkey is closed, whoever’s turn it is', async () => {
-    const tries: string[] = [];
-    const latchkey = devices({
-      refresh: ({ scope }) => {
-        tries.push(scope.session ?? '');
-        return new Promise(() => {});
-      },
-      refreshKey: BY_TENANT,
-    });
+    const { latchkey, tries } = hanging();
     const runs = DEVICES.map((device) => work(latchkey, device));
     await tick(100);
     const closing = latchkey.close({ timeoutMs: 1_000 });
@@ -256,6 +242,16 @@ describe('refreshes of one key', () => {
     expect(named(heard, 'error')).toMatchObject([{ origin: 'refreshKey' }]);
   });
 });
+
+/** Nothing comes of any refresh. */
+function hanging() {
+  const tries: string[] = [];
+  const refresh: LatchkeyOptions['refresh'] = ({ scope }) => {
+    tries.push(scope.session ?? '');
+    return new Promise(() => {});
+  };
+  return { latchkey: devices({ refresh, refreshKey: BY_TENANT }), tries };
+}
 
 function assertNever(): never {
   throw new Error('no');
