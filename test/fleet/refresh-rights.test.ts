@@ -232,3 +232,30 @@ describe('what a refresh came to', () => {
     expect([...tracking.named('TENANT')]).toEqual([]);
   });
 });
+
+// As with a long `commandMs`: the store has given the right, and its answer comes late.
+it.each([1_500, 5_000, 9_000])('a right whose confirmation comes %d ms late lasts as long as the try', async (lateMs) => {
+  const family = new TokenFamily(28_500);
+  const [a, b] = [world.fleet.add({ refresh: family.refresh }), world.fleet.add({ refresh: family.refresh })];
+  await world.fleet.ready();
+  const old = bearer(OLD, { expiresAt: Date.now() + 300 });
+  for (const { latchkey } of [a, b]) latchkey.capture('S', old);
+  await pass(500);
+  const { lock, load } = a.carrier;
+  a.carrier.load = async (refs) => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return load(refs);
+  };
+  let locks = 0;
+  a.carrier.lock = async (name, owner, ms) => {
+    const answer = await lock(name, owner, ms);
+    if (++locks === 2) await new Promise((resolve) => setTimeout(resolve, lateMs));
+    return answer;
+  };
+  const runs = [work(a.latchkey, 'S')];
+  await pass(100);
+  runs.push(work(b.latchkey, 'S'));
+  await pass(90_000);
+  expect(family).toMatchObject({ tries: [OLD], isDead: false });
+  expect(await Promise.all(runs)).toEqual(['token-1', 'token-1']);
+});

@@ -166,3 +166,27 @@ describe('what a session lent, in a process that does not know who', () => {
 function raise(error: Error): never {
   throw error;
 }
+
+describe('the refresh of a token that another tenant holds, too', () => {
+  const world = frozenFleet();
+
+  it.each<[string, () => Promise<Credential | undefined>]>([
+    ['has nothing to refresh it with', async () => undefined],
+    ['takes long over it', () => new Promise((resolve) => setTimeout(() => resolve(undefined), 20_000))],
+  ])('is one for all processes, though the other %s', async (_, forOther) => {
+    let asked = 0;
+    const refresh = async ({ scope }: Lease): Promise<Credential | undefined> => {
+      if (scope.tenant === Y.tenant) return forOther();
+      const brought = `new-${++asked}`;
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      return bearer(brought);
+    };
+    for (let index = 0; index < 4; index++) world.fleet.add({ tenancy: 'multi', refresh });
+    await world.fleet.ready();
+    for (const { latchkey } of world.fleet.processes) for (const scope of [X, Y]) latchkey.capture(scope, bearer(OLD));
+    await pass(100);
+    const runs = world.fleet.processes.map(({ latchkey }) => work(latchkey, X));
+    await pass(30_000);
+    expect([await Promise.all(runs), asked]).toEqual([Array(4).fill('new-1'), 1]);
+  });
+});

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LatchkeyEvents } from '../../src/events.js';
 import { bearer, type Credential, createLatchkey, type Latchkey, type LatchkeyOptions, type Scope } from '../../src/index.js';
+import { bareLedger } from '../support/bare-ledger.js';
 import { manualClock, START, settled } from '../support/clock.js';
 
 const [A, B, C, D] = ['a', 'b', 'c', 'd'].map((name) => bearer(`token-${name}`)) as [Credential, Credential, Credential, Credential];
@@ -266,4 +267,18 @@ describe('bounds', () => {
       expect(valueFor(latchkey, at(tenant, 's'))).toBe(`token-of-${tenant}`);
     }
   });
+});
+
+it('what is forgotten itself holds on to nothing that came of it', () => {
+  const { ledger, present } = bareLedger({ identities: 3 });
+  const line = [present('s', bearer('token-0'))];
+  for (let i = 1; i <= 6; i++) {
+    const from = line.at(-1) as (typeof line)[number];
+    const to = ledger.succeed(from, { tenant: 't', credential: bearer(`token-${i}`), at: ledger.sequence.next() }, () => {});
+    if (to !== undefined) line.push(to);
+  }
+  const [forgotten, kept] = [line.filter(({ known }) => !known), line.filter(({ known }) => known)];
+  expect([forgotten.length, kept.length]).toEqual([3, 4]);
+  for (const identity of forgotten) expect(identity.successor('t')).toBeUndefined();
+  expect(kept.slice(0, -1).map((identity) => identity.successor('t'))).toEqual(kept.slice(1));
 });

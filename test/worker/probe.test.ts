@@ -227,3 +227,15 @@ describe('a probe that is due', () => {
     expect(calls).toHaveLength(2);
   });
 });
+
+it('of several leases that one due probe was handed out as, the pause is lengthened once', async () => {
+  make();
+  latchkey.capture('S', KEY).settle(401);
+  await vi.advanceTimersByTimeAsync(17 * MINUTE);
+  const leases = Array.from({ length: 5 }, () => latchkey.resolve('S'));
+  for (const resolved of leases) if (resolved.ok) resolved.lease.settle(401);
+  const [candidate] = latchkey.explain('S').candidates;
+  // Half an hour, and a tenth of that at the most.
+  expect(((candidate?.until ?? 0) - Date.now()) / MINUTE).toBeGreaterThanOrEqual(30);
+  expect(((candidate?.until ?? 0) - Date.now()) / MINUTE).toBeLessThanOrEqual(33);
+});

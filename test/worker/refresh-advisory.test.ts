@@ -237,3 +237,18 @@ describe('whose it is', () => {
     expect(recorded.calls).toHaveLength(2);
   });
 });
+
+it('a call that takes from before the end until after it leaves the end where it is: the next is made with a new token', async () => {
+  const sent: string[] = [];
+  const { refresh } = refreshing(() => bearer('token-new'));
+  const latchkey = createLatchkey({ refresh, expiry: { advisoryMs: 0 } });
+  latchkey.capture('s', bearer('token-old', { expiresAt: START + 60 * MINUTE }));
+  await vi.advanceTimersByTimeAsync(59 * MINUTE);
+  const answer = deferred<string>();
+  const long = latchkey.run('s', () => answer.promise);
+  await vi.advanceTimersByTimeAsync(2 * MINUTE);
+  answer.resolve('ok');
+  expect(await long).toBe('ok');
+  await latchkey.run('s', ({ credential }) => void sent.push(credential.reveal()));
+  expect(sent).toEqual(['token-new']);
+});

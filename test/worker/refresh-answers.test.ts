@@ -230,3 +230,38 @@ it('a clock that fails in the middle ends it, and leaves nobody waiting', async 
   expect(errors.length).toBeGreaterThan(0);
   expect(latchkey.stats()).toMatchObject({ waiting: 0, running: 0 });
 });
+
+it('the signal of a try that is through is left alone, of one that is broken off it is not', async () => {
+  const recorded = refreshing((_, { signal }, tried) =>
+    tried === 1 ? B : new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  );
+  const latchkey = createLatchkey({ refresh: recorded.refresh, refreshMs: 1_000 });
+  latchkey.capture('s', A).settle(401);
+  await latchkey.run('s', () => 'ok');
+  latchkey.capture('s', bearer('token-c')).settle(401);
+  void latchkey.run('s', () => 'ok').catch(() => {});
+  await vi.advanceTimersByTimeAsync(1_000);
+  await latchkey.close();
+  expect(recorded.signals.map(({ aborted }) => aborted)).toEqual([false, true]);
+});
+
+it('none begins once Latchkey is closing, in whichever moment that comes', async () => {
+  for (let moment = 0; moment < 30; moment++) {
+    const late: number[] = [];
+    let isClosing = false;
+    const latchkey = createLatchkey({
+      refresh: () => {
+        if (isClosing) late.push(moment);
+        return B;
+      },
+    });
+    latchkey.capture('s', A);
+    void latchkey.run('s', () => Promise.reject(Object.assign(new Error('no'), { status: 401 }))).catch(() => {});
+    for (let tick = 0; tick < moment; tick++) await Promise.resolve();
+    isClosing = true;
+    const closed = latchkey.close({ timeoutMs: 10 });
+    await vi.advanceTimersByTimeAsync(10);
+    await closed;
+    expect(late).toEqual([]);
+  }
+});

@@ -286,3 +286,16 @@ it('the same in the advisory window', async () => {
   expect(r.calls.length).toBeLessThan(3);
   expect(bad).toBeLessThan(3);
 });
+
+it('what its tenant has replaced is not refreshed again because another tenant holds it still', async () => {
+  const r = refreshing(() => endpointDown());
+  const latchkey = createLatchkey({ refresh: r.refresh });
+  const scope = { tenant: 'T', session: 's' };
+  latchkey.capture(scope, bearer('old')).settle(401);
+  latchkey.capture({ tenant: 'U', session: 's' }, bearer('old'));
+  await latchkey.run(scope, () => 'ok').catch(() => {});
+  expect(r.calls).toEqual(['old']);
+  latchkey.capture(scope, bearer('fresh'));
+  await tick(10 * MIN);
+  expect([r.calls, latchkey.stats().refreshing]).toEqual([['old'], 0]);
+});
