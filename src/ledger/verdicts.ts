@@ -59,9 +59,9 @@ export class Identity implements Standing {
     return this.#experience !== undefined && (this.#experience.ruling !== UNPROVEN || this.#experience.scopes.any);
   }
 
-  /** Whether it is to be known once no slot points here: for its verdict, or because it is not to be refreshed again. */
+  /** Whether it is to be known once no slot points here: for its verdict, because it is not to be refreshed again, or for what came of it. */
   get isMemorable(): boolean {
-    return this.judged || (this.refusals?.size ?? 0) > 0;
+    return this.judged || (this.refusals?.size ?? 0) > 0 || this.successors !== undefined;
   }
 
   rulingFor(scope: ScopeKeyed): Ruling | undefined {

@@ -282,3 +282,19 @@ it('what is forgotten itself holds on to nothing that came of it', () => {
   for (const identity of forgotten) expect(identity.successor('t')).toBeUndefined();
   expect(kept.slice(0, -1).map((identity) => identity.successor('t'))).toEqual(kept.slice(1));
 });
+
+it('what came of it is remembered, though the only session that presented it is evicted: it comes back to nothing else', async () => {
+  const { latchkey, next, advance } = world({ expiry: { jitterMs: 0 } });
+  const old = bearer('token-old', { expiresAt: START + HOUR });
+  latchkey.capture('owner', old);
+  advance(HOUR - 60_000);
+  next.push(B);
+  // Ahead of its end: nobody has said anything of it.
+  await latchkey.run('owner', () => 'ok');
+  await settled();
+  latchkey.capture('late', old);
+  latchkey.evict('late');
+  latchkey.capture('late', old);
+  const lent = latchkey.resolve({});
+  expect(lent.ok && lent.lease.credential).toBe(B);
+});
