@@ -290,7 +290,7 @@ it('what came of it is remembered, though the only session that presented it is 
   advance(HOUR - 60_000);
   next.push(B);
   // Ahead of its end: nobody has said anything of it.
-  await latchkey.run('owner', () => 'ok');
+  await latchkey.run('owner', (_, { unused }) => unused());
   await settled();
   latchkey.capture('late', old);
   latchkey.evict('late');
