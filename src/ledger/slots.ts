@@ -46,9 +46,7 @@ export class Slots {
     this.#shared = shared;
     this.#told = told;
     this.#recency = new LRUCache({
-      // By size, as in identities.ts.
-      maxSize: limit,
-      sizeCalculation: () => 1,
+      max: limit,
       disposeAfter: (_, session, reason) => {
         if (reason === 'evict') this.#drop(session, 'limit', !this.#shared);
       },

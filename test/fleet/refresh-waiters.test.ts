@@ -75,6 +75,21 @@ describe('who waits for another process’s refresh', () => {
     expect(tries()).toBe(1);
   });
 
+  it('does not ask again where that it brought nothing is all that arrived', async () => {
+    const { other, ended, tries } = await waiting(() => undefined);
+    other.carrier.auto = false;
+    await pass(TRY_MS);
+    const lost = other.carrier.pending.filter(({ kind }) => kind === 'message').length;
+    while (other.carrier.pending.length > 0) {
+      if (other.carrier.pending[0]?.kind === 'message') other.carrier.drop();
+      else other.carrier.deliver();
+    }
+    await pass(100);
+    expect([lost > 0, ended, tries()]).toEqual([true, [['CREDENTIAL_REJECTED', expect.any(Number)]], 1]);
+    other.carrier.auto = true;
+    expect(other.latchkey.status('S1')).toMatchObject({ state: 'blocked', next: expect.any(Number) });
+  });
+
   it('is asked for at once where a third process forgives while it pauses', async () => {
     let isUp = false;
     const { holder, tries } = await waiting(() => (isUp ? bearer('token-1') : endpointDown()));

@@ -94,6 +94,39 @@ describe('a credential that has expired', () => {
     latchkey.capture(SCOPE, token).settle(200);
     expect(await parked).toBe(token.fingerprint);
   });
+
+  it('does not by a client’s request that was on its way before, and ended after it', () => {
+    make();
+    const token = bearer(jwtUntil(START + HOUR));
+    vi.setSystemTime(START + HOUR - MINUTE);
+    const capture = latchkey.capture(SCOPE, token);
+    const provisional = latchkey.capture(SCOPE, token, { provisional: true });
+    vi.setSystemTime(START + 2 * HOUR);
+    for (const each of [capture, provisional]) {
+      each.settle(200);
+      expect(latchkey.resolve(SCOPE)).toMatchObject({ ok: false, reason: 'expired' });
+    }
+  });
+
+  it.each<[string, (settled: (lease: Lease) => void) => unknown]>([
+    ['a lease', (settled) => settled(leaseOf(latchkey))],
+    ['a run', (settled) => latchkey.run(SCOPE, settled)],
+  ])('works again by the call of %s that was sent after the end that is known now', async (_, send) => {
+    make();
+    latchkey.capture(SCOPE, bearer('token', { expiresAt: START + 2 * HOUR }));
+    vi.setSystemTime(START + HOUR - MINUTE);
+    const before = leaseOf(latchkey);
+    vi.setSystemTime(START + HOUR + MINUTE);
+    const works: boolean[] = [];
+    await send((after) => {
+      latchkey.capture(SCOPE, bearer('token', { expiresAt: START + HOUR }));
+      for (const lease of [before, after]) {
+        lease.settle(200);
+        works.push(latchkey.canRun(SCOPE));
+      }
+    });
+    expect(works).toEqual([false, true]);
+  });
 });
 
 describe('a header that says when it expires', () => {

@@ -100,3 +100,31 @@ describe('the turn to try again', () => {
     expect(calls).toEqual(['keep']);
   });
 });
+
+describe('who waits for another’s try', () => {
+  /** The right is somebody else’s, for so many milliseconds from each question on; nobody says what came of it. */
+  function held(leftMs: (asked: number) => number) {
+    const asked: number[] = [];
+    const [{ flight }] = processes();
+    const claimRefresh = async (): Promise<RefreshClaim> => {
+      asked.push(Date.now());
+      return { state: 'held', leftMs: leftMs(asked.length), onDone: () => () => {} };
+    };
+    return { asked, turn: watch(awaitFleet(flight, { claimRefresh } as unknown as FleetCoordinator, MS, () => true)) };
+  }
+
+  it('looks every two seconds, and waits for as long as that has its right', async () => {
+    const { asked, turn } = held((times) => MS - (times - 1) * 2_000);
+    await vi.advanceTimersByTimeAsync(MS - 2_000);
+    expect([asked.length, turn.state]).toEqual([16, 'pending']);
+    expect(new Set(asked.slice(1).map((at, index) => at - (asked[index] ?? 0)))).toEqual(new Set([2_000]));
+  });
+
+  it('has somebody else go on after a few who were first when its time was up', async () => {
+    const { asked, turn } = held(() => 1_000);
+    await vi.advanceTimersByTimeAsync(4 * 1_050);
+    expect([asked.length, turn.state]).toEqual([5, 'pending']);
+    await vi.advanceTimersByTimeAsync(1_050);
+    expect([asked.length, turn]).toMatchObject([5, { state: 'resolved', value: 'busy' }]);
+  });
+});

@@ -265,3 +265,12 @@ it('none begins once Latchkey is closing, in whichever moment that comes', async
     expect(late).toEqual([]);
   }
 });
+
+it('the signal of a try that was refused is left alone, too', async () => {
+  const recorded = refreshing(() => invalidGrant());
+  const latchkey = createLatchkey({ refresh: recorded.refresh });
+  latchkey.capture('s', A).settle(401);
+  await latchkey.run('s', () => 'ok').catch(() => {});
+  await latchkey.close();
+  expect(recorded.signals.map(({ aborted }) => aborted)).toEqual([false]);
+});

@@ -44,6 +44,22 @@ describe('while the refresh of what works still pauses', () => {
   });
 });
 
+it('what one scope was turned away with is not refreshed for it once it is over: that is for those whom it served', async () => {
+  const recorded = refreshing(() => bearer('new'));
+  const reporter = recordingReporter();
+  const latchkey = createLatchkey({ refresh: recorded.refresh, reporter });
+  latchkey.capture('s', bearer('old', { expiresAt: START + 60 * MINUTE }));
+  const scope = { session: 's', purpose: 'p' };
+  const resolved = latchkey.resolve(scope);
+  await tick(61 * MINUTE);
+  if (resolved.ok) resolved.lease.settle(403);
+  expect(await codeOf(latchkey.run(scope, () => 'ok'))).toBe('CREDENTIAL_REJECTED');
+  expect([recorded.calls, reporter.openings.length]).toEqual([[], 1]);
+  await latchkey.run('s', () => 'ok');
+  expect(await latchkey.run(scope, (lease: Lease) => lease.credential.reveal())).toBe('new');
+  expect(recorded.calls).toEqual(['old']);
+});
+
 it('a scope stands as the refresh does that its run waits for: what it could be lent, while its own pauses', async () => {
   let bring = (_: Credential): void => {};
   const { refresh } = refreshing((lease) =>

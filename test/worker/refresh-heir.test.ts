@@ -77,4 +77,25 @@ describe('a session that presents an old token for the first time after it was r
     expect(await latchkey.run({ tenant: 't', session: 'b' }, call)).toBe('new-t-3');
     expect(recorded.calls).toEqual(['old', 'old', 'new-t-1']);
   });
+
+  it('is given the last of its line that somebody works with, where the one behind that is dead', async () => {
+    const recorded = refreshing((_, __, tried) => bearer(`new-${tried}`, { expiresAt: Date.now() + 60 * MINUTE }));
+    const latchkey = createLatchkey({ refresh: recorded.refresh, fallback: 'none', expiry: { jitterMs: 0 } });
+    const call = (lease: Lease): string => {
+      if (reveal(lease) === 'new-2') throw statusError(401);
+      return reveal(lease);
+    };
+    const old = bearer('old', { expiresAt: START + MINUTE });
+    latchkey.capture('a', old);
+    await tick(2 * MINUTE);
+    expect(await latchkey.run('a', call)).toBe('new-1');
+    await tick(56 * MINUTE);
+    expect(await latchkey.run('a', call)).toBe('new-1');
+    await settled();
+    await expect(latchkey.run('a', call)).rejects.toMatchObject({ code: 'CREDENTIAL_REJECTED' });
+    latchkey.capture('c', bearer('new-1', { expiresAt: Date.now() + 30 * MINUTE }));
+    latchkey.capture('b', old);
+    expect(await latchkey.run('b', call)).toBe('new-1');
+    expect(recorded.calls).toEqual(['old', 'new-1']);
+  });
 });

@@ -36,6 +36,22 @@ describe('while the token endpoint is down', () => {
     expect(latchkey.stats().refreshing).toBeLessThanOrEqual(1_000);
   });
 
+  it('one that makes room for another is reported at once, and the others are not', async () => {
+    const recorded = refreshing(() => endpointDown());
+    const reporter = recordingReporter();
+    const latchkey = createLatchkey({ refresh: recorded.refresh, reporter, fallback: 'none', canary: 'off' });
+    for (let i = 0; i <= 1_000; i++) latchkey.capture(`s${i}`, bearer(`t${i}`)).settle(401);
+    for (let i = 0; i < 1_000; i++) skip(latchkey, `s${i}`);
+    await tick(SECOND);
+    expect([recorded.calls.length, reporter.openings]).toEqual([1_000, []]);
+    skip(latchkey, 's1000');
+    await tick(SECOND);
+    expect([recorded.calls.length, latchkey.stats().refreshing]).toEqual([1_001, 1_000]);
+    expect(reporter.openings).toMatchObject([{ scopes: [{ session: 's0' }] }]);
+    expect(latchkey.status('s0')).toMatchObject({ state: 'blocked', reason: 'rejected', next: expect.any(Number) });
+    expect(latchkey.status('s1').state).toBe('refreshing');
+  });
+
   it('two tokens that a session presents by turns are asked for no more often than one', async () => {
     const recorded = refreshing(() => endpointDown());
     const reporter = recordingReporter();
@@ -85,6 +101,21 @@ describe('a refresh that brings nothing better', () => {
     expect(recorded.calls).toHaveLength(4);
     expect(parked).toMatchObject({ state: 'resolved', value: 'token-new' });
     expect(runnable.state).toBe('resolved');
+  });
+
+  it('of two that rest, that is waited for which is over first', async () => {
+    const recorded = refreshing(() => undefined);
+    const latchkey = createLatchkey({ refresh: recorded.refresh });
+    latchkey.capture('a', bearer('token-a')).settle(401);
+    skip(latchkey, 'a');
+    await tick(3 * MINUTE);
+    latchkey.capture('b', bearer('token-b')).settle(401);
+    skip(latchkey, 'b');
+    await tick(SECOND);
+    expect(recorded.calls).toEqual(['token-a', 'token-b']);
+    for (const session of ['a', 'b', 'c']) latchkey.whenRunnable(session, { timeoutMs: 12 * MINUTE }).catch(() => {});
+    await tick(8 * MINUTE);
+    expect(recorded.calls).toEqual(['token-a', 'token-b', 'token-a']);
   });
 
   it('is not asked for by those who have given up', async () => {
