@@ -66,6 +66,9 @@ export class Runner {
     if (ledger.choose(scope) !== undefined) return Promise.resolve();
     refresher?.recover(scope);
     statuses.note(scope);
+    // A listener may have brought what it would wait for, or called it off.
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (ledger.choose(scope) !== undefined) return Promise.resolve();
     if (!seats.take()) return Promise.reject(new LatchkeyError('PARK_OVERFLOW', 'too many runs wait already', { scope: scope.parts }));
     const flight = new Flight(scope);
     this.flights.add(flight);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { bearer, createLatchkey } from '../../src/index.js';
+import { bearer, createLatchkey, type LatchkeyOptions } from '../../src/index.js';
 import { watch } from '../support/attempts.js';
 import { freezeTime, settled } from '../support/clock.js';
 import { recordingReporter } from '../support/reporter.js';
@@ -75,4 +75,29 @@ describe('whenRunnable', () => {
     await expect(latchkey.whenRunnable('s', { timeoutMs: -1 })).rejects.toThrow(TypeError);
     await expect(latchkey.whenRunnable('s', { signal: 1 as never })).rejects.toThrow(TypeError);
   });
+});
+
+it.each<[string, LatchkeyOptions]>([
+  ['while a refresh is out', { refresh: () => new Promise(() => {}) }],
+  ['without refresh', {}],
+])(
+  'whenRunnable resolves at once where a listener to `status` brings the credential that it is about to wait for, %s',
+  async (_, options) => {
+    const latchkey = createLatchkey(options);
+    latchkey.capture('s', bearer('old')).settle(401);
+    latchkey.on('status', () => void latchkey.capture('s', bearer('fresh')));
+    const runnable = watch(latchkey.whenRunnable('s', { timeoutMs: 60_000 }));
+    await vi.advanceTimersByTimeAsync(1);
+    expect([latchkey.canRun('s'), runnable.state]).toEqual([true, 'resolved']);
+  },
+);
+
+it('whenRunnable is called off by a listener to `status` that aborts its signal', async () => {
+  const latchkey = createLatchkey();
+  const aborter = new AbortController();
+  latchkey.capture('s', bearer('old')).settle(401);
+  latchkey.on('status', () => aborter.abort(new Error('enough')));
+  const runnable = watch(latchkey.whenRunnable('s', { timeoutMs: 60_000, signal: aborter.signal }));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(runnable).toMatchObject({ state: 'rejected', reason: { message: 'enough' } });
 });
