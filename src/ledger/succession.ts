@@ -47,7 +47,8 @@ export class Succession {
     const { identities, slots, pins, hints, journal, onChange } = this.#options;
     const to = identities.of(from.provider, credential.fingerprint);
     if (to === from) return undefined;
-    const given = hints.of(credential, at, to.hinted !== undefined);
+    // The very one that a slot holds already brings no news of its end.
+    const given = to.credential === credential ? undefined : hints.of(credential, at, to.hinted !== undefined);
     if (given !== undefined) {
       const hint = hints.make(to, { ...given, isFresh: true }, now);
       to.hint(hint);

@@ -69,7 +69,12 @@ function standingOf(scope: WorkScope, { ledger, refresher }: Pick<Workshop, 'led
     const block = ledger.block(scope);
     if (block === undefined || block.reason === 'missing') return {};
     const { identity, status, since, until } = block;
-    return { fingerprint: identity.fingerprint, status, since, until: refresher?.progress(scope)?.next ?? until };
+    return {
+      fingerprint: identity.fingerprint,
+      status,
+      since,
+      until: refresher?.progress(scope)?.next ?? until ?? refresher?.restsUntil(scope),
+    };
   } catch {
     // A clock of the user's that throws: nobody is there to hear of it when a timer calls.
     return {};

@@ -53,6 +53,11 @@ export class RefreshFlights {
     return undefined;
   }
 
+  /** Of those that spend the same, the ones that wait for their next try. */
+  pausingFor(spends: string | undefined): readonly RefreshFlight[] {
+    return spends === undefined ? [] : this.all().filter((flight) => flight.next !== undefined && flight.spends === spends);
+  }
+
   /** One that only waits for its next try. */
   pausing(): RefreshFlight | undefined {
     for (const flight of this.#flights.values()) if (flight.next !== undefined) return flight;

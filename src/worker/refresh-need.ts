@@ -62,11 +62,11 @@ export function isStillHeld(ledger: Pick<LedgerReader, 'isCandidate'>, { identit
   return ledger.isCandidate(scope, identity) || ledger.isCandidate(holder, identity);
 }
 
-/** What refreshes have put in an identity's place that the tenant works with still. */
-export function heirOf(identity: Identity, tenant: string | undefined, now: number): Credential | undefined {
+/** What refreshes have put in an identity's place that the scope could work with now. */
+export function heirOf(ledger: Pick<LedgerReader, 'isUsable'>, identity: Identity, scope: WorkScope): Credential | undefined {
   let heir: Credential | undefined;
-  for (const { identity: next } of successionOf(identity, tenant))
-    if (next !== identity && !isDead(next, now)) heir = next.credential ?? heir;
+  for (const { identity: next } of successionOf(identity, scope.tenant))
+    if (next !== identity && ledger.isUsable(next, scope)) heir = next.credential ?? heir;
   return heir;
 }
 

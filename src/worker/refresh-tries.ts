@@ -95,7 +95,7 @@ export class RefreshTries {
       // In the moment in between.
       if (isClosing() || !this.flights.has(flight)) return this.end(flight, 'again');
       const { identity, source } = flight;
-      const { ledger, settler, refresh, tryMs, counters, clock } = this.#options;
+      const { ledger, settler, refresh, tryMs, counters } = this.#options;
       const { credential } = identity;
       if (credential === undefined) {
         this.end(flight, 'again');
@@ -103,7 +103,7 @@ export class RefreshTries {
       }
       const sent = ledger.sequence.next();
       // What has come of it already: somebody has presented the old one since, or another one of the same login.
-      const heir = heirOf(identity, flight.scope.tenant, clock.now()) ?? this.#turns.last(flight);
+      const heir = heirOf(ledger, identity, flight.scope) ?? this.#turns.last(flight);
       if (heir !== undefined && this.#install(flight, heir, sent)) return;
       const choice = { source, identity, credential, session: undefined, probe: false };
       const lease = new IssuedLease(choice, flight.holder, { sent, sentAt: ledger.sendingAt(identity) }, settler);
@@ -173,6 +173,11 @@ export class RefreshTries {
     if (!install(this.#options, flight, credential, sent)) return false;
     this.#turns.brought(flight, credential);
     this.end(flight, 'look');
+    // Those that paused behind it need not wait any more.
+    for (const other of this.flights.pausingFor(flight.spends)) {
+      other.timer?.cancel();
+      this.#try(other).catch(() => {});
+    }
     return true;
   }
 

@@ -43,16 +43,18 @@ export class RefreshTurns {
   }
 
   /** What the last refresh of the same name brought, if it would do here, too. */
-  last({ spends, identity, scope }: RefreshFlight): Credential | undefined {
+  last({ spends, source, identity, scope }: RefreshFlight): Credential | undefined {
     const { ledger, now } = this.#options;
     const brought = spends === undefined ? undefined : this.#brought.get(spends);
     if (brought === undefined || brought === identity || !ledger.isUsable(brought, scope)) return undefined;
+    // A key is no token of the login, and what is pinned is the gateway's own.
+    if (source === 'pinned' || brought.credential?.scheme !== identity.credential?.scheme) return undefined;
     return brought.refreshAt !== undefined && now() >= brought.refreshAt ? undefined : brought.credential;
   }
 
   /** A refresh has brought this. */
-  brought({ spends, scope }: RefreshFlight, credential: Credential): void {
-    const identity = spends === undefined ? undefined : this.#options.ledger.identity(scope, credential);
+  brought({ spends, source, scope }: RefreshFlight, credential: Credential): void {
+    const identity = spends === undefined || source === 'pinned' ? undefined : this.#options.ledger.identity(scope, credential);
     if (spends === undefined || identity === undefined) return;
     this.#brought.delete(spends);
     this.#brought.set(spends, identity);

@@ -75,11 +75,15 @@ export class Refresher {
     return ends.length === 0 ? undefined : Math.min(...ends);
   }
 
-  /** Somebody has forgiven, here or elsewhere: what pauses since before is asked for anew when work wants it. */
+  /** Somebody has forgiven, here or elsewhere: what pauses since before is asked for anew, whatever else of the same login pauses. */
   forgiven(): void {
     if (this.size === 0) return;
-    for (const flight of this.#tries.flights.all())
-      if (flight.next !== undefined && flight.identity.forgivenAt > flight.startedAt) this.#tries.end(flight, 'again');
+    const { flights } = this.#tries;
+    for (const flight of flights.all()) {
+      if (flight.next === undefined || flight.identity.forgivenAt <= flight.startedAt) continue;
+      for (const one of [flight, ...flights.pausingFor(flight.spends)]) this.#tries.end(one, 'again');
+      this.recover(flight.scope);
+    }
   }
 
   /** Resolves once no try is out: what a refresh token was used up for is not to be lost. No new one begins. */
